@@ -1,0 +1,39 @@
+/* The states of a connection, their time-outs and the edges between them, as one table: the enum, the name in
+ * `show sessions` and what the driver checks before it writes a state. */
+#ifndef PROTO_CONN_STATE_H
+#define PROTO_CONN_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CS(name) (1u << CONN_##name)
+
+/* name, word, where it may go next, what it does. Every state may go to CLOSED. */
+/* clang-format off */
+#define CONN_STATES(X)                                                                                                            \
+    X(HEAD,   "head",   CS(PICK) | CS(REFUSE),                        "reads the client's head, for handshake_timeout")            \
+    X(PICK,   "pick",   CS(DIAL) | CS(REFUSE),                        "chooses a backend")                                         \
+    X(DIAL,   "dial",   CS(PICK) | CS(REPLY) | CS(RELAY) | CS(REFUSE), "connects to it, for connect_timeout")                       \
+    X(REPLY,  "reply",  CS(PICK) | CS(RELAY) | CS(ANSWER) | CS(REFUSE), "has sent the head and reads the answer, for answer_timeout") \
+    X(ANSWER, "answer", CS(LINGER),                                   "passes a backend's refusal on")                             \
+    X(REFUSE, "refuse", CS(LINGER),                                   "writes a refusal of ours")                                  \
+    X(RELAY,  "relay",  CS(LOST) | CS(DRAIN) | CS(RESET),             "passes bytes both ways")                                    \
+    X(LOST,   "lost",   CS(LINGER) | CS(DRAIN),                       "the backend is lost; waits for its turn of close_rate to tell the client") \
+    X(DRAIN,  "drain",  CS(CLOSING) | CS(LOST) | CS(RESET) | CS(LINGER), "passes bytes and waits for a quiet moment to say Close")   \
+    X(CLOSING, "closing", CS(LINGER) | CS(RESET),                     "has said Close and waits for the client's")                 \
+    X(RESET,  "reset",  0,                                            "one side was lost; the other still takes what was meant for it, then the RST") \
+    X(LINGER, "linger", 0,                                            "has sent the client its end and reads until its own, bounded") \
+    X(CLOSED, "closed", 0,                                            "is freed at the end of the turn")
+/* clang-format on */
+
+enum conn_state {
+#define X(name, word, next, text) CONN_##name,
+    CONN_STATES(X)
+#undef X
+        CONN_STATE_COUNT
+};
+
+const char *conn_state_name(unsigned state); /* "unknown" beyond the table */
+bool conn_state_may(enum conn_state from, enum conn_state to);
+
+#endif
