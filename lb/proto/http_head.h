@@ -14,7 +14,6 @@
 #include <stdint.h>
 
 #define HTTP_HEADERS_MAX 128
-#define HTTP_ACCEPT_LEN  28 /* base64 of a SHA-1 */
 
 struct http_slice {
     const char *at;
@@ -62,10 +61,6 @@ bool http_head_lists(const struct http_header *headers, unsigned n_headers, cons
 /* The version at the end of a request line or the start of a status line: "HTTP/1.0" or "HTTP/1.1", exactly.
  * false: another. */
 bool http_head_version(struct http_slice s, int *minor);
-
-/* RFC 6455 section 4.2.2: base64 of SHA-1 of the key and the GUID. false: libcrypto failed, or the key is
- * longer than 64 bytes. */
-bool http_accept_of(const char *key, size_t key_len, char out[HTTP_ACCEPT_LEN]);
 
 bool http_name_is(struct http_slice s, const char *lower);             /* case-insensitive */
 bool http_same(struct http_slice a, struct http_slice b);              /* case-insensitive */

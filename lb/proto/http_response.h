@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/http_accept.h"
 #include "proto/http_body.h"
 #include "proto/http_head.h"
 

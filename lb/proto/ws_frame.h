@@ -24,15 +24,17 @@ const char *ws_verdict_text(enum ws_verdict v); /* for a log line and a Close's 
 struct ws_frame {
     uint64_t left;       /* payload bytes of the current frame still to come */
     uint64_t length;     /* the payload's length as far as the header has told it */
-    uint16_t close_code; /* of a complete Close; 0: none seen, WS_CLOSE_NONE: it had none */
+    uint16_t close_code; /* of the first complete Close; 0: none seen, WS_CLOSE_NONE: it had none, or 0, which
+                            nobody may send */
     uint8_t opcode;      /* of the current frame */
     uint8_t head_got;    /* header bytes seen of the current frame; 0: between two frames */
     uint8_t head_size;   /* of the current header, as far as is known (2 to 14) */
     bool fin : 1;
     bool masked : 1;     /* frames of this direction must be masked (a client's) */
-    bool in_message : 1; /* a message has begun and its last frame hasn't ended */
+    bool in_message : 1; /* a message has begun (its first header is whole) and its last frame hasn't ended */
     uint8_t verdict;     /* enum ws_verdict; once bad it stays bad */
-    uint8_t mask[4];
+    uint8_t mask[4]; /* of the current frame, 0 where it has none; of a Close its unmasked code is gathered
+                        here */
 };
 
 /* What one call of ws_frame_feed saw. */
@@ -65,8 +67,8 @@ static inline bool ws_frame_quiet(const struct ws_frame *f)
 #define WS_CLOSE_MAX 131 /* header, mask, code, reason of 123 bytes */
 
 /* Writes a whole Close frame; the reason is cut at 123 bytes, at a UTF-8 boundary. `mask` NULL: unmasked, as
- * a server sends it; else 4 bytes and the frame is masked as a client's. Returns its length. code must not be
- * 1005, 1006 or 1015. */
+ * a server sends it; else 4 bytes and the frame is masked as a client's. `reason` may be NULL. Returns its
+ * length. code must not be 1005, 1006 or 1015. */
 size_t ws_frame_write_close(uint8_t out[WS_CLOSE_MAX], uint16_t code, const char *reason,
                             const uint8_t mask[4]);
 
