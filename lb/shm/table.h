@@ -137,6 +137,7 @@ struct shm_supervisor {
     shm_u64 started_ms, started_real_ms;
     shm_u64 generation; /* of the config: 1, then one more for each reload */
     shm_u64 worker_restarts_total, director_restarts_total;
+    shm_u32 seat_restarts[SHM_SEATS_MAX]; /* of each seat's worker: outlives the fold of its seat */
     /* struct shm_backend[max_backends], then a struct shm_seat with its cells: the retired row */
 };
 
