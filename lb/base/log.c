@@ -72,13 +72,13 @@ static void copy_printable(char *to, const char *from, size_t len)
     }
 }
 
-void log_emit(enum log_level level, const char *line, size_t len)
+static void emit(const char *who, enum log_level level, const char *line, size_t len)
 {
     int saved = errno;
     char out[PREFIX_MAX + LOG_LINE_MAX + 1];
     char time[CLOCK_TEXT_MAX];
     clock_format(clock_real_ms(), time);
-    int prefix = snprintf(out, PREFIX_MAX, "%s %s %s: ", time, log_level_name(level), log_who);
+    int prefix = snprintf(out, PREFIX_MAX, "%s %s %s%s", time, log_level_name(level), who, *who ? ": " : "");
     size_t n = prefix < 0 ? 0 : (size_t)prefix < PREFIX_MAX ? (size_t)prefix : PREFIX_MAX - 1;
 
     bool cut = len > LOG_LINE_MAX;
@@ -96,6 +96,16 @@ void log_emit(enum log_level level, const char *line, size_t len)
     for (int i = 0; i < EINTR_TRIES && write(STDERR_FILENO, out, n) < 0 && errno == EINTR; i++)
         continue;
     errno = saved;
+}
+
+void log_emit(enum log_level level, const char *line, size_t len)
+{
+    emit(log_who, level, line, len);
+}
+
+void log_emit_other(enum log_level level, const char *line, size_t len)
+{
+    emit("", level, line, len);
 }
 
 /* Formats into cap bytes, cut with "..." at the end; returns the length without NUL. cap > 3. */

@@ -26,6 +26,9 @@ bool log_level_parse(const char *name, enum log_level *out);
  * the text are shown as '?'. Used by sinks at the end of their way. */
 void log_emit(enum log_level level, const char *line, size_t len);
 
+/* The same for a line of another process, which begins with that one's own "who: ". */
+void log_emit_other(enum log_level level, const char *line, size_t len);
+
 void log_write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_at(level, ...)                                                                                   \
