@@ -94,13 +94,17 @@ struct config {
     uint32_t n_pools;
     struct config_backend *backends;
     uint32_t n_backends;
+    char **files; /* the names that places point to */
+    uint32_t n_files;
 };
 
 /* Errors gather as text, one a line: "FILE:LINE: what is wrong, and what would be right\n". */
+#define CONFIG_ERRORS_SHOWN 200
 struct config_errors {
-    char *text; /* NULL: none; the caller frees it by config_errors_fini */
+    char *text; /* NULL: none, or memory was refused; the caller frees it by config_errors_fini */
     size_t len;
-    unsigned n;
+    unsigned n; /* all; of many only the first CONFIG_ERRORS_SHOWN are in the text, and its last line says how
+                   many more there were */
 };
 void config_errors_add(struct config_errors *e, const char *file, uint32_t line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
@@ -127,8 +131,10 @@ int config_find_backend(const struct config *c, const char *name);
 /* Describes every option, for the manual, `--help` and the tests. `each` is called for each row of the table
  * in its order. */
 struct config_option_info {
-    const char *section, *key, *values, *def, *help;
-    bool repeatable;
+    const char *section, *key, *values, *help; /* `values` lives for the call only */
+    const char *def;                           /* NULL: none */
+    bool required;
+    bool repeatable; /* by a comma or by repeating the key */
 };
 void config_options_each(void (*each)(void *ctx, const struct config_option_info *o), void *ctx);
 
