@@ -172,8 +172,17 @@ size_t shm_seat_bytes(uint32_t max_backends, uint32_t n_listeners);
 
 /* A memfd (0600, close-on-exec) of that size that can neither shrink nor grow; -1: errno. */
 int shm_make(const char *name, size_t bytes);
+/* Another descriptor of the same memory that can't be written or mapped writable: what all but the writer are
+ * given. -1: errno. */
+int shm_readonly(int fd);
 /* Maps it whole; NULL: errno (EINVAL: it has another size). */
 void *shm_map(int fd, size_t bytes, bool writable);
+
+/* By the supervisor, once s->supervisor is mapped and the counts of *s are set: version, counts, start and
+ * config generation 1. The version of a director's segment and of a seat's is set by who makes it. */
+void shm_init_supervisor(struct shm *s, uint64_t started_ms, uint64_t started_real_ms);
+
+/* NULL beyond the table (shm_health: also where no director is mapped). */
 
 struct shm_backend *shm_backend(const struct shm *s, uint32_t slot);
 struct shm_health *shm_health(const struct shm *s, uint32_t slot);
@@ -194,10 +203,26 @@ static inline uint32_t shm_id_generation(uint64_t id)
     return (uint32_t)(id >> 32);
 }
 
-/* The state that counts: the gravest of the three words. */
+/* What a reader of a row asks first: it orders the row's other fields behind it. 0: the slot is free. */
+static inline uint32_t shm_generation(const struct shm_backend *b)
+{
+    return atomic_load_explicit(&b->generation, memory_order_acquire);
+}
+/* Read it before the table: whoever sees an epoch sees every change that made it. */
+static inline uint64_t shm_epoch(const struct shm *s)
+{
+    return atomic_load_explicit(&s->supervisor->epoch, memory_order_acquire);
+}
+
+/* By a cell's one writer, before its first use for a generation of the slot: all zero, then that generation.
+ */
+void shm_cell_begin(struct shm_backend_cell *cell, uint32_t generation);
+
+/* The state that counts: the gravest of the three words; MAINT for a free slot. */
 enum shm_state shm_backend_state(const struct shm *s, uint32_t slot);
 
-/* Sums over all seats and the retired row; consistent while a seat is folded (reads again). */
+/* Sums over all seats in use and the retired row (of peaks the largest); consistent while a seat is folded
+ * (reads again). Zero for a free slot. */
 struct shm_backend_sum {
 #define X(kind, name, text) uint64_t name;
     SHM_BACKEND_CELLS(X)
@@ -212,16 +237,17 @@ struct shm_listener_sum {
 void shm_sum_backend(const struct shm *s, uint32_t slot, struct shm_backend_sum *out);
 void shm_sum_listener(const struct shm *s, uint32_t listener, struct shm_listener_sum *out);
 
-/* Connections on a slot as the seats say, without the seat `except` (NULL: none is left out). Cheap: one word
- * a seat. */
+/* Connections on a slot as the seats say, without the seat `except` (NULL: none is left out). Cheap: one
+ * cache line a seat. There is no fence in it: a limit needs a full one between raising one's own cell and
+ * this. */
 uint64_t shm_connections(const struct shm *s, uint32_t slot, const struct shm_seat *except);
 
-/* By the supervisor, after the seat's process has gone: totals go to the retired row, what was open is booked
- * as ended for `reason`, the seat is all zero and free. */
+/* By the supervisor, after the seat's process has gone: totals go to the retired row, what it held is booked
+ * as ended for `reason`, the seat is all zero (but its version) and free. */
 void shm_fold(const struct shm *s, struct shm_seat *seat, uint32_t reason);
 
-/* By the supervisor: a new generation of a slot (slot == n_slots: the next one), fields from *row but its
- * generation. Returns the id, 0 when the table is full. Then the epoch has grown. */
+/* By the supervisor: the next slot that was never used, fields from *row but its generation. Returns the id,
+ * 0 when the table is full. Then the epoch has grown. */
 uint64_t shm_backend_add(const struct shm *s, const struct shm_backend *row);
 /* By the supervisor, after it has changed words of a row. */
 void shm_touch(const struct shm *s);

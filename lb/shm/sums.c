@@ -1,0 +1,201 @@
+#include <sched.h>
+#include <string.h>
+
+#include "shm/table.h"
+
+/* A fold takes microseconds. A supervisor that was killed inside one leaves `fold` odd for ever; then what is
+ * there must do. */
+#define READ_TRIES 1000
+
+/* A reader of a seqlock whose writer is the supervisor's fold. */
+static uint32_t read_begin(const struct shm *s)
+{
+    return atomic_load_explicit(&s->supervisor->fold, memory_order_acquire);
+}
+
+static bool read_is_whole(const struct shm *s, uint32_t begun)
+{
+    atomic_thread_fence(memory_order_acquire);
+    return begun % 2 == 0 && shm_get32(&s->supervisor->fold) == begun;
+}
+
+static void fold_begin(const struct shm *s)
+{
+    shm_set32(&s->supervisor->fold, shm_get32(&s->supervisor->fold) + 1);
+    atomic_thread_fence(memory_order_release);
+}
+
+static void fold_end(const struct shm *s)
+{
+    shm_u32 *fold = &s->supervisor->fold;
+    atomic_store_explicit(fold, shm_get32(fold) + 1, memory_order_release);
+}
+
+static bool is_taken(const struct shm_seat *seat)
+{
+    return seat && shm_get32(&seat->state) != SHM_SEAT_FREE;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint32_t cell_generation(const struct shm_backend_cell *c)
+{
+    return atomic_load_explicit(&c->generation, memory_order_acquire);
+}
+
+#define SUM_GAUGE(to, from) ((to) += shm_get(&(from)))
+#define SUM_TOTAL(to, from) ((to) += shm_get(&(from)))
+#define SUM_PEAK(to, from)  ((to) = larger((to), shm_get(&(from))))
+
+static void add_backend_cell(const struct shm_backend_cell *c, uint32_t generation,
+                             struct shm_backend_sum *out)
+{
+    if (cell_generation(c) != generation)
+        return;
+#define X(kind, name, text) SUM_##kind(out->name, c->name);
+    SHM_BACKEND_CELLS(X)
+#undef X
+}
+
+static void add_listener_cell(const struct shm_listener_cell *c, struct shm_listener_sum *out)
+{
+#define X(kind, name, text) SUM_##kind(out->name, c->name);
+    SHM_LISTENER_CELLS(X)
+#undef X
+    for (unsigned i = 0; i < SHM_REASONS_MAX; i++)
+        out->ended[i] += shm_get(&c->ended[i]);
+}
+
+void shm_sum_backend(const struct shm *s, uint32_t slot, struct shm_backend_sum *out)
+{
+    memset(out, 0, sizeof *out);
+    const struct shm_backend *b = shm_backend(s, slot);
+    if (!b)
+        return;
+    for (unsigned tries = 0; tries < READ_TRIES; tries++) {
+        uint32_t begun = read_begin(s), generation = shm_generation(b);
+        memset(out, 0, sizeof *out);
+        if (generation == 0)
+            return;
+        for (uint32_t i = 0; i < s->n_seats; i++)
+            if (is_taken(s->seats[i]))
+                add_backend_cell(shm_backend_cell(s, s->seats[i], slot), generation, out);
+        add_backend_cell(shm_backend_cell(s, shm_retired(s), slot), generation, out);
+        if (read_is_whole(s, begun) && shm_generation(b) == generation)
+            return;
+        sched_yield();
+    }
+}
+
+void shm_sum_listener(const struct shm *s, uint32_t listener, struct shm_listener_sum *out)
+{
+    memset(out, 0, sizeof *out);
+    if (listener >= s->n_listeners)
+        return;
+    for (unsigned tries = 0; tries < READ_TRIES; tries++) {
+        uint32_t begun = read_begin(s);
+        memset(out, 0, sizeof *out);
+        for (uint32_t i = 0; i < s->n_seats; i++)
+            if (is_taken(s->seats[i]))
+                add_listener_cell(shm_listener_cell(s, s->seats[i], listener), out);
+        add_listener_cell(shm_listener_cell(s, shm_retired(s), listener), out);
+        if (read_is_whole(s, begun))
+            return;
+        sched_yield();
+    }
+}
+
+uint64_t shm_connections(const struct shm *s, uint32_t slot, const struct shm_seat *except)
+{
+    const struct shm_backend *b = shm_backend(s, slot);
+    uint32_t generation = b ? shm_generation(b) : 0;
+    uint64_t sum = 0;
+    if (generation == 0)
+        return 0;
+    for (uint32_t i = 0; i < s->n_seats; i++) {
+        if (s->seats[i] == except || !is_taken(s->seats[i]))
+            continue;
+        const struct shm_backend_cell *c = shm_backend_cell(s, s->seats[i], slot);
+        if (cell_generation(c) == generation)
+            sum += shm_get(&c->connections);
+    }
+    return sum;
+}
+
+static void zero(shm_u64 *word)
+{
+    /* A word that is zero is not written: that would allocate nothing new, but dirty a shared cache line. */
+    if (shm_get(word) != 0)
+        shm_set(word, 0);
+}
+
+void shm_cell_begin(struct shm_backend_cell *c, uint32_t generation)
+{
+    shm_set32(&c->generation, 0);
+    atomic_thread_fence(memory_order_release);
+#define X(kind, name, text) zero(&c->name);
+    SHM_BACKEND_CELLS(X)
+#undef X
+    atomic_store_explicit(&c->generation, generation, memory_order_release);
+}
+
+/* What was open is over: gauges are not handed on. */
+#define FOLD_GAUGE(to, from)
+#define FOLD_TOTAL(to, from) shm_add(&(to), shm_get(&(from)))
+#define FOLD_PEAK(to, from)  shm_set(&(to), larger(shm_get(&(to)), shm_get(&(from))))
+
+static void fold_backend_cell(struct shm_backend_cell *to, struct shm_backend_cell *from, uint32_t generation)
+{
+    uint32_t has = shm_get32(&from->generation);
+    if (has != 0 && has == generation) {
+        if (shm_get32(&to->generation) != generation)
+            shm_cell_begin(to, generation);
+#define X(kind, name, text) FOLD_##kind(to->name, from->name);
+        SHM_BACKEND_CELLS(X)
+#undef X
+    }
+    if (has != 0)
+        shm_cell_begin(from, 0);
+}
+
+static void fold_listener_cell(struct shm_listener_cell *to, struct shm_listener_cell *from, uint32_t reason)
+{
+#define X(kind, name, text) FOLD_##kind(to->name, from->name);
+    SHM_LISTENER_CELLS(X)
+#undef X
+    for (unsigned i = 0; i < SHM_REASONS_MAX; i++) {
+        shm_add(&to->ended[i], shm_get(&from->ended[i]));
+        zero(&from->ended[i]);
+    }
+    /* All that were held, opened or not; every accepted connection has ended or is in the gauge. */
+    if (reason < SHM_REASONS_MAX)
+        shm_add(&to->ended[reason], shm_get(&from->connections));
+#define X(kind, name, text) zero(&from->name);
+    SHM_LISTENER_CELLS(X)
+#undef X
+}
+
+void shm_fold(const struct shm *s, struct shm_seat *seat, uint32_t reason)
+{
+    struct shm_seat *retired = shm_retired(s);
+    uint32_t n_slots = shm_get32(&s->supervisor->n_slots);
+    fold_begin(s);
+    for (uint32_t i = 0; i < s->n_listeners; i++)
+        fold_listener_cell(shm_listener_cell(s, retired, i), shm_listener_cell(s, seat, i), reason);
+    for (uint32_t i = 0; i < n_slots && i < s->max_backends; i++)
+        fold_backend_cell(shm_backend_cell(s, retired, i), shm_backend_cell(s, seat, i),
+                          shm_get32(&shm_backend(s, i)->generation));
+    shm_add(&retired->log_dropped_total, shm_get(&seat->log_dropped_total));
+    zero(&seat->log_dropped_total);
+    zero(&seat->started_ms);
+    zero(&seat->heartbeat_ms);
+    zero(&seat->connections);
+    zero(&seat->heap_bytes);
+    shm_set32(&seat->pid, 0);
+    shm_set32(&seat->accepting, 0);
+    shm_set32(&seat->state, SHM_SEAT_FREE);
+    fold_end(s);
+}
