@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/config_check.h"
+#include "config/config_errors.h"
 #include "config/draft.h"
 #include "config/options.h"
 
@@ -114,14 +115,16 @@ static void build_section(struct build *b, const struct draft_section *s)
 
 static void check_smallest(struct build *b, const char *name)
 {
-    static const char *const what[OPTION_SECTIONS] = {
-        [OPTION_LISTENER] = "listener", [OPTION_POOL] = "pool", [OPTION_BACKEND] = "backend"};
+    const uint32_t *headers = b->d->headers;
+    bool listener = headers[OPTION_LISTENER] > 0, pool = headers[OPTION_POOL] > 0;
+    bool backend = headers[OPTION_BACKEND] > 0;
 
-    for (int s = OPTION_LISTENER; s < OPTION_SECTIONS; s++)
-        if (b->d->headers[s] == 0)
-            config_errors_add(
-                b->errors, name, 1,
-                "there is no %s; the smallest useful config is a listener, a pool and its backends", what[s]);
+    if (b->d->incomplete || (listener && pool && backend))
+        return;
+    config_errors_add(b->errors, name, 1,
+                      "the smallest useful config is a listener, a pool and its backends; lacking:%s%s%s",
+                      listener ? "" : " [listener NAME]", pool ? "" : " [pool NAME]",
+                      backend ? "" : " [backend NAME]");
 }
 
 static bool make_room(struct build *b)
@@ -176,6 +179,8 @@ static struct config *finish(struct draft *d, const char *name, unsigned errors_
 
     if (d->n_files > 0) /* else it couldn't be read at all */
         c = build(d, name, errors);
+    if (c)
+        config_errors_sort(errors, c->files, c->n_files);
     draft_fini(d);
     if (errors->n > errors_before) {
         config_free(c);

@@ -1,9 +1,9 @@
+#include "config/config_errors.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "config/config.h"
 
 #define TEXT_MAX 1024 /* bytes of one error */
 
@@ -78,6 +78,68 @@ void config_errors_add(struct config_errors *e, const char *file, uint32_t line,
     text[len] = '\n';
     text[len + 1] = '\0';
     append(e, text, len + 1);
+}
+
+struct line {
+    const char *text;
+    size_t len;
+    uint64_t order; /* file and line; equal ones stay as they are */
+    size_t index;
+};
+
+static int compare_lines(const void *a, const void *b)
+{
+    const struct line *x = a, *y = b;
+
+    if (x->order != y->order)
+        return x->order < y->order ? -1 : 1;
+    return x->index < y->index ? -1 : 1;
+}
+
+static uint64_t order_of(const char *text, char *const *files, uint32_t n_files)
+{
+    for (uint32_t i = 0; i < n_files; i++) {
+        size_t len = strlen(files[i]);
+
+        if (strncmp(text, files[i], len) == 0 && text[len] == ':' && text[len + 1] >= '0' &&
+            text[len + 1] <= '9')
+            return ((uint64_t)i + 1) << 32 | (uint32_t)strtoul(text + len + 1, NULL, 10);
+    }
+    return 0;
+}
+
+/* Cuts the text into lines; returns how many, at most CONFIG_ERRORS_SHOWN. */
+static size_t split(const struct config_errors *e, char *const *files, uint32_t n_files, struct line *lines)
+{
+    size_t n = 0;
+
+    for (const char *p = e->text; n < CONFIG_ERRORS_SHOWN && p < e->text + e->len; n++) {
+        const char *end = strchr(p, '\n') + 1;
+
+        lines[n] = (struct line){
+            .text = p, .len = (size_t)(end - p), .order = order_of(p, files, n_files), .index = n};
+        p = end;
+    }
+    return n;
+}
+
+void config_errors_sort(struct config_errors *e, char *const *files, uint32_t n_files)
+{
+    struct line lines[CONFIG_ERRORS_SHOWN];
+    char *sorted = e->text ? malloc(e->len + 1) : NULL;
+    size_t n, at = 0;
+
+    if (!sorted)
+        return;
+    n = split(e, files, n_files, lines);
+    qsort(lines, n, sizeof(lines[0]), compare_lines);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(sorted + at, lines[i].text, lines[i].len);
+        at += lines[i].len;
+    }
+    memcpy(sorted + at, e->text + at, e->len - at + 1); /* how many more there were */
+    free(e->text);
+    e->text = sorted;
 }
 
 void config_errors_fini(struct config_errors *e)

@@ -29,6 +29,7 @@ fail(struct draft *d, const struct asker *by, const char *path, const char *fmt,
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    d->incomplete = true;
     if (by->src)
         config_errors_add(d->errors, d->files[by->src->file], by->line, "include %s: %s", path, text);
     else

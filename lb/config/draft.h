@@ -43,6 +43,7 @@ struct draft {
     uint32_t headers[OPTION_SECTIONS]; /* with them */
     char **files;
     uint32_t n_files;
+    bool incomplete; /* something wasn't read: what seems to lack may stand there */
     struct config_errors *errors;
 
     void *names; /* a tsearch tree of the sections that aren't dropped */

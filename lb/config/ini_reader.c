@@ -60,18 +60,18 @@ static bool has_control(const char *s, size_t len)
 static bool check_header(struct reader *r, const char *s, size_t len)
 {
     const char *close = memchr(s, ']', len), *kind = s + 1, *name;
+    bool whole = close == s + len - 1;
     size_t kind_len, name_len;
     char text[INI_READER_LINE_MAX + 2];
 
     if (!close) {
         fail(r, "a section's header lacks its ']'; right is [listener NAME], for example");
+        r->events->section(r->ctx, r->line, NULL, NULL);
         return false;
     }
-    if (close != s + len - 1) {
+    if (!whole)
         fail(r, "something follows the section's ']'; comments belong on a line of their own");
-        return false;
-    }
-    len -= 2;
+    len = (size_t)(close - kind);
     trim(&kind, &len);
     for (kind_len = 0; kind_len < len && !is_blank(kind[kind_len]); kind_len++)
         ;
@@ -83,7 +83,7 @@ static bool check_header(struct reader *r, const char *s, size_t len)
     memcpy(text + kind_len + 1, name, name_len);
     text[kind_len + 1 + name_len] = '\0';
     r->events->section(r->ctx, r->line, text, text + kind_len + 1);
-    return true;
+    return whole;
 }
 
 /* "key = value", trimmed. */
@@ -92,12 +92,12 @@ static bool check_pair(struct reader *r, const char *s, size_t len)
     const char *equal = memchr(s, '=', len), *colon = memchr(s, ':', len), *value;
     size_t key_len, value_len;
 
-    if (!equal) {
-        fail(r, "\"%.*s\" is neither \"key = value\" nor a [section] nor a comment", (int)len, s);
+    if (colon && (!equal || colon < equal)) {
+        fail(r, "a key and its value are separated by '=', not by ':'");
         return false;
     }
-    if (colon && colon < equal) {
-        fail(r, "a key and its value are separated by '=', not by ':'");
+    if (!equal) {
+        fail(r, "\"%.*s\" is neither \"key = value\" nor a [section] nor a comment", (int)len, s);
         return false;
     }
     key_len = (size_t)(equal - s);
@@ -127,7 +127,7 @@ static bool check_pair(struct reader *r, const char *s, size_t len)
 /* Whether inih may have this line: a header or a pair that it reads as everybody does. */
 static bool check_line(struct reader *r, const char *s, size_t len)
 {
-    bool header = s[0] == '[', ok = false;
+    bool header = s[0] == '[';
 
     if (has_control(s, len))
         fail(r, "the line holds a control byte");
@@ -137,10 +137,10 @@ static bool check_line(struct reader *r, const char *s, size_t len)
              "key)",
              len, INI_READER_LINE_MAX);
     else
-        ok = header ? check_header(r, s, len) : check_pair(r, s, len);
-    if (!ok && header)
+        return header ? check_header(r, s, len) : check_pair(r, s, len);
+    if (header)
         r->events->section(r->ctx, r->line, NULL, NULL);
-    return ok;
+    return false;
 }
 
 static bool take_line(struct reader *r, const char **s, size_t *len)
@@ -216,8 +216,8 @@ static int take_value(void *user, const char *section, const char *key, const ch
     return 1;
 }
 
-uint32_t ini_reader_run(const char *text, size_t len, uint32_t lines_max,
-                        const struct ini_reader_events *events, void *ctx)
+bool ini_reader_run(const char *text, size_t len, uint32_t lines_max, uint32_t *lines,
+                    const struct ini_reader_events *events, void *ctx)
 {
     struct reader r = {.at = text, .end = text + len, .lines_max = lines_max, .events = events, .ctx = ctx};
     int rc;
@@ -229,5 +229,6 @@ uint32_t ini_reader_run(const char *text, size_t len, uint32_t lines_max,
         fail_misread(&r);
     else if (rc < 0)
         fail(&r, "out of memory");
-    return r.line;
+    *lines = r.line;
+    return rc >= 0 && !r.stopped;
 }

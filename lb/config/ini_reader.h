@@ -22,8 +22,9 @@ struct ini_reader_events {
     void (*error)(void *ctx, uint32_t line, const char *text);
 };
 
-/* Returns the number of lines read, at most lines_max (then an error has been reported). */
-uint32_t ini_reader_run(const char *text, size_t len, uint32_t lines_max,
-                        const struct ini_reader_events *events, void *ctx);
+/* false: reading stopped before the end (a NUL, more than lines_max, no memory), which has been reported.
+ * *lines is how many were read. */
+bool ini_reader_run(const char *text, size_t len, uint32_t lines_max, uint32_t *lines,
+                    const struct ini_reader_events *events, void *ctx);
 
 #endif

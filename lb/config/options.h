@@ -90,12 +90,14 @@ bool option_defaults(enum option_section s, void *section);
 /* Frees what the section's fields own. */
 void option_fini(enum option_section s, void *section);
 
-/* option_types.c */
+/* option_numbers.c */
 extern const struct option_type option_type_count32, option_type_count64, option_type_time, option_type_size,
-    option_type_rate, option_type_mode, option_type_switch, option_type_word, option_type_log_level,
-    option_type_algorithm, option_type_close_code, option_type_pool,
-    /* option_strings.c */
-    option_type_path, option_type_group, option_type_address, option_type_addresses, option_type_networks,
-    option_type_include;
+    option_type_rate, option_type_mode, option_type_close_code;
+/* option_words.c */
+extern const struct option_type option_type_switch, option_type_word, option_type_log_level,
+    option_type_algorithm, option_type_pool;
+/* option_strings.c */
+extern const struct option_type option_type_path, option_type_group, option_type_address,
+    option_type_addresses, option_type_networks, option_type_include;
 
 #endif

@@ -14,6 +14,7 @@
 
 static void fail_memory(const struct source *src, uint32_t line)
 {
+    src->d->incomplete = true;
     fail(src, line, "out of memory");
 }
 
@@ -293,9 +294,12 @@ void source_read(struct source *src, const char *text, size_t len)
 {
     static const struct ini_reader_events events = {on_section, on_value, on_error};
     struct draft *d = src->d;
+    uint32_t lines;
 
     src->headless = true;
-    d->lines += ini_reader_run(text, len, DRAFT_LINES_MAX - d->lines, &events, src);
+    if (!ini_reader_run(text, len, DRAFT_LINES_MAX - d->lines, &lines, &events, src))
+        d->incomplete = true;
+    d->lines += lines;
     leave_section(src);
 }
 

@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#define PREFIX_MIN  3
+#define PREFIX_COST SPELLING_WORD_MAX /* behind every slip of the finger */
+
 static char folded(char c)
 {
     if (c >= 'A' && c <= 'Z')
@@ -45,16 +48,29 @@ void spelling_init(struct spelling *s, const char *wrong)
     s->best_cost = 0;
 }
 
+static bool is_prefix(const char *shorter, size_t len, const char *longer)
+{
+    size_t i;
+
+    for (i = 0; i < len && folded(shorter[i]) == folded(longer[i]); i++)
+        ;
+    return i == len;
+}
+
 void spelling_try(struct spelling *s, const char *candidate)
 {
-    size_t a = strlen(s->wrong), b = strlen(candidate), longer = a > b ? a : b;
-    size_t bound = longer < 8 ? longer > 2 : longer / 4;
-    unsigned cost;
+    size_t a = strlen(s->wrong), b = strlen(candidate), longer = a > b ? a : b, shorter = a < b ? a : b;
+    unsigned bound = longer < 8 ? longer > 2 : (unsigned)longer / 4, cost = bound + 1;
 
-    if (a > SPELLING_WORD_MAX || b > SPELLING_WORD_MAX || longer - (a < b ? a : b) > bound)
+    if (longer > SPELLING_WORD_MAX)
         return;
-    cost = distance(s->wrong, a, candidate, b);
-    if (cost > bound || (s->best && cost >= s->best_cost))
+    if (longer - shorter <= bound)
+        cost = distance(s->wrong, a, candidate, b);
+    if (cost > bound && shorter >= PREFIX_MIN && is_prefix(s->wrong, shorter, candidate))
+        cost = PREFIX_COST;
+    else if (cost > bound)
+        return;
+    if (s->best && cost >= s->best_cost)
         return;
     s->best = candidate;
     s->best_cost = cost;
