@@ -150,15 +150,16 @@ size_t units_format_size_bytes(uint64_t bytes, char out[UNITS_TEXT_MAX])
 
 size_t units_format_rate_per_s(double rate, char out[UNITS_TEXT_MAX])
 {
-    /* What no whole number an hour makes (no parser gives that) is printed as the nearest one that can be
-     * read. */
-    uint64_t number = 0;
+    /* What no whole number an hour makes (no parser gives that) is printed as the nearest that can be read. */
     const struct unit *unit = rate_units;
+    uint64_t number;
     for (;; unit++) {
         double scaled = rate * (double)unit->factor + 0.5;
         number = scaled >= (double)RATE_NUMBER_MAX ? RATE_NUMBER_MAX : scaled >= 1.0 ? (uint64_t)scaled : 0;
         double reads_as = (double)number / (double)unit->factor;
-        if (!(reads_as < rate || reads_as > rate) || !unit[1].name)
+        if (reads_as >= rate && reads_as <= rate)
+            break;
+        if (!unit[1].name || rate * (double)unit[1].factor >= (double)RATE_NUMBER_MAX)
             break;
     }
     int n = snprintf(out, UNITS_TEXT_MAX, "%llu%s", (unsigned long long)number, unit->name);
