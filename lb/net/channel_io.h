@@ -28,9 +28,12 @@ struct channel_out;
 struct channel_io {
     struct ev_loop *loop;
     ev_io in, out;
+    ev_timer retry; /* for when a send fails though the socket is writable */
     struct channel_out *head, **tail;
     size_t queued_bytes;
-    bool broken;
+    bool broken;     /* on_closed is due */
+    const char *why; /* then: for on_closed */
+    bool *gone;      /* set by channel_io_fini for the callback that runs now */
     channel_io_message on_message;
     channel_io_closed on_closed;
     void *ctx;
