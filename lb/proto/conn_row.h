@@ -42,7 +42,7 @@ struct conn_row {
     uint8_t state;      /* enum conn_state */
     uint8_t placed : 1; /* holds a place on its backend */
     uint8_t websocket : 1;
-    uint8_t quiet_code_set : 1;
+    uint8_t opened : 1;  /* has been in RELAY */
     uint16_t close_code; /* of the Close we have sent or will send; 0: none */
     uint16_t reason;     /* enum close_reason, once decided */
     uint16_t retries;

@@ -10,20 +10,19 @@
 
 /* name, word, where it may go next, what it does. Every state may go to CLOSED. */
 /* clang-format off */
-#define CONN_STATES(X)                                                                                                            \
-    X(HEAD,   "head",   CS(PICK) | CS(REFUSE),                        "reads the client's head, for handshake_timeout")            \
-    X(PICK,   "pick",   CS(DIAL) | CS(REFUSE),                        "chooses a backend")                                         \
-    X(DIAL,   "dial",   CS(PICK) | CS(REPLY) | CS(RELAY) | CS(REFUSE), "connects to it, for connect_timeout")                       \
-    X(REPLY,  "reply",  CS(PICK) | CS(RELAY) | CS(ANSWER) | CS(REFUSE), "has sent the head and reads the answer, for answer_timeout") \
-    X(ANSWER, "answer", CS(LINGER),                                   "passes a backend's refusal on")                             \
-    X(REFUSE, "refuse", CS(LINGER),                                   "writes a refusal of ours")                                  \
-    X(RELAY,  "relay",  CS(LOST) | CS(DRAIN) | CS(RESET),             "passes bytes both ways")                                    \
-    X(LOST,   "lost",   CS(LINGER) | CS(DRAIN),                       "the backend is lost; waits for its turn of close_rate to tell the client") \
-    X(DRAIN,  "drain",  CS(CLOSING) | CS(LOST) | CS(RESET) | CS(LINGER), "passes bytes and waits for a quiet moment to say Close")   \
-    X(CLOSING, "closing", CS(LINGER) | CS(RESET),                     "has said Close and waits for the client's")                 \
-    X(RESET,  "reset",  0,                                            "one side was lost; the other still takes what was meant for it, then the RST") \
-    X(LINGER, "linger", 0,                                            "has sent the client its end and reads until its own, bounded") \
-    X(CLOSED, "closed", 0,                                            "is freed at the end of the turn")
+#define CONN_STATES(X)                                                                                                              \
+    X(HEAD,    "head",    CS(PICK) | CS(LINGER),                           "reads the client's head, for handshake_timeout")        \
+    X(PICK,    "pick",    CS(DIAL) | CS(LINGER),                           "chooses a backend")                                     \
+    X(DIAL,    "dial",    CS(PICK) | CS(REPLY) | CS(RELAY) | CS(LINGER),   "connects to it, for connect_timeout")                   \
+    X(REPLY,   "reply",   CS(PICK) | CS(RELAY) | CS(ANSWER) | CS(LINGER),  "has sent the head and reads the answer, for answer_timeout") \
+    X(ANSWER,  "answer",  CS(LINGER),                                      "passes a backend's refusal on")                         \
+    X(RELAY,   "relay",   CS(LOST) | CS(DRAIN) | CS(CLOSING) | CS(RESET) | CS(LINGER), "passes bytes both ways")                    \
+    X(DRAIN,   "drain",   CS(LOST) | CS(CLOSING) | CS(RESET) | CS(LINGER), "passes bytes and waits for a quiet moment to say Close") \
+    X(LOST,    "lost",    CS(CLOSING),                                     "the backend is lost; waits for its turn of close_rate to tell the client") \
+    X(CLOSING, "closing", CS(LINGER) | CS(RESET),                          "has said Close and waits for the client's")             \
+    X(RESET,   "reset",   0,                                               "one side was lost; what was meant for the other goes out, then the RST") \
+    X(LINGER,  "linger",  0,                                               "writes what is left and its end, and reads until the client's, bounded") \
+    X(CLOSED,  "closed",  0,                                               "is freed at the end of the turn")
 /* clang-format on */
 
 enum conn_state {

@@ -1,0 +1,124 @@
+#include "worker/conn.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "worker/worker_int.h"
+
+static void on_client(struct ev_loop *loop, ev_io *w, int revents);
+static void on_backend(struct ev_loop *loop, ev_io *w, int revents);
+
+struct conn *conn_new(struct worker *w, uint16_t listener, int fd, const struct address *peer)
+{
+    struct conn *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    const struct config_listener *l = &w->config->listeners[listener];
+    struct conn_row *r = &c->row;
+    r->id = session_id_next(&w->ids, w->now_ms);
+    r->opened_ms = w->now_ms;
+    r->listener = listener;
+    r->pool = (uint16_t)l->pool;
+    r->websocket = l->protocol == CONFIG_PROTOCOL_WEBSOCKET;
+    r->state = r->websocket ? CONN_HEAD : CONN_PICK;
+    address_to_ip(peer, &r->client);
+    ws_frame_init(&r->side[CLIENT].frame, true);
+    ws_frame_init(&r->side[BACKEND].frame, false);
+    c->side[CLIENT].io = (struct io){.fd = fd, .kind = IO_PLAIN};
+    c->side[BACKEND].io = (struct io){.fd = -1, .kind = IO_PLAIN};
+    ev_init(&c->side[CLIENT].watcher, on_client);
+    ev_init(&c->side[BACKEND].watcher, on_backend);
+    c->side[CLIENT].watcher.data = c->side[BACKEND].watcher.data = w;
+    c->until_ms = TIMER_NEVER;
+
+    c->prev = w->conns_last;
+    if (w->conns_last)
+        w->conns_last->next = c;
+    else
+        w->conns = c;
+    w->conns_last = c;
+    w->n_conns++;
+    return c;
+}
+
+void conn_bury(struct worker *w, struct conn *c)
+{
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        w->conns = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    else
+        w->conns_last = c->prev;
+    w->n_conns--;
+    c->next = w->dead;
+    w->dead = c;
+}
+
+static void on_client(struct ev_loop *loop, ev_io *io, int revents)
+{
+    (void)loop;
+    struct conn *c = (struct conn *)((char *)io - offsetof(struct conn, side[CLIENT].watcher));
+    conn_drive(io->data, c, (unsigned)revents & (EV_READ | EV_WRITE));
+}
+
+static void on_backend(struct ev_loop *loop, ev_io *io, int revents)
+{
+    (void)loop;
+    struct conn *c = (struct conn *)((char *)io - offsetof(struct conn, side[BACKEND].watcher));
+    conn_drive(io->data, c, ((unsigned)revents & (EV_READ | EV_WRITE)) << 2);
+}
+
+_Static_assert((int)EV_READ == (int)EVENT_CLIENT_READ && (int)EV_WRITE == (int)EVENT_CLIENT_WRITE,
+               "events are libev's bits");
+
+void conn_free(struct conn *c)
+{
+    conn_handshake_free(c);
+    free(c->ending);
+    free(c);
+}
+
+void conn_handshake_free(struct conn *c)
+{
+    struct handshake *h = c->hs;
+    if (!h)
+        return;
+    buffer_free(&h->in);
+    buffer_free(&h->head);
+    buffer_free(&h->answer);
+    free(h->tried);
+    free(h);
+    c->hs = NULL;
+}
+
+void conn_reason(struct conn *c, enum close_reason reason)
+{
+    if (c->row.reason == CLOSE_REASON_NONE)
+        c->row.reason = (uint16_t)reason;
+}
+
+void conn_until(struct conn *c, uint64_t ms)
+{
+    c->until_ms = ms;
+}
+
+bool conn_ask_end(struct conn *c, uint16_t code, enum close_reason reason, uint64_t at_ms,
+                  uint64_t deadline_ms)
+{
+    if (c->ending && c->ending->at_ms <= at_ms)
+        return true;
+    if (!c->ending)
+        c->ending = malloc(sizeof *c->ending);
+    if (!c->ending)
+        return false;
+    *c->ending =
+        (struct ending){.at_ms = at_ms, .deadline_ms = deadline_ms, .code = code, .reason = (uint16_t)reason};
+    return true;
+}
+
+bool conn_is_open(const struct conn *c, enum conn_end end)
+{
+    return c->side[end].io.fd >= 0;
+}

@@ -1,0 +1,107 @@
+/* What a worker is made of; included by the files of this room only. */
+#ifndef WORKER_WORKER_INT_H
+#define WORKER_WORKER_INT_H
+
+#include <ev.h>
+
+#include "base/log.h"
+#include "base/rng.h"
+#include "base/timer_wheel.h"
+#include "config/config.h"
+#include "net/channel_io.h"
+#include "shm/table.h"
+#include "worker/candidates.h"
+#include "worker/conn.h"
+#include "worker/session_id.h"
+
+#define WORKER_SCRATCH_BYTES 65536u
+/* Descriptors kept back from connections: channels, the loop, refusals in flight. */
+#define WORKER_FDS_RESERVED 32u
+#define WORKER_REFUSALS_MAX 16u
+#define WORKER_QUERIES_MAX  8u
+
+/* One socket that listens. */
+struct acceptor {
+    ev_io watcher;
+    struct worker *worker;
+    int fd;
+    uint16_t listener;
+    bool waited; /* somebody was in its queue at the last look of a worker that doesn't poll */
+};
+
+/* A `show sessions` under way: rows go out as credit allows. */
+struct query {
+    struct msg_sessions ask;
+    uint64_t serial;
+    struct conn *at; /* the next to look at */
+    uint32_t credit, sent;
+    bool active;
+};
+
+struct worker {
+    struct ev_loop *loop;
+    ev_prepare prepare;
+    ev_check check;
+    ev_timer wheel_timer, beat, accept_timer;
+    ev_signal term;
+    uint64_t now_ms; /* CLOCK_MONOTONIC, once a turn */
+    uint64_t wheel_at_ms;
+    struct timer_wheel wheel;
+    struct rng rng;
+    struct session_ids ids;
+
+    struct channel_io supervisor, director;
+    uint32_t seat_no, stamp;
+    struct config *config;
+    struct shm shm;
+    struct shm_seat *seat;
+    struct candidates candidates;
+
+    struct acceptor *acceptors;
+    uint32_t n_acceptors;
+    bool polling;       /* the acceptors' watchers run */
+    int reserve_fd;     /* given up for a moment to refuse somebody when descriptors are out */
+    uint32_t conns_max; /* what the descriptors carry */
+
+    struct conn *conns; /* all, newest last */
+    struct conn *conns_last;
+    struct conn *dead;           /* freed at the end of the turn */
+    uint32_t n_conns, n_refused; /* of them: refused at accept, without a head read */
+    struct query queries[WORKER_QUERIES_MAX];
+
+    bool started, orphan, leaving;
+    uint64_t leave_by_ms;
+    uint64_t heap_at_ms;
+
+    uint8_t scratch[WORKER_SCRATCH_BYTES];
+};
+
+static inline const struct config_listener *conn_listener(const struct worker *w, const struct conn *c)
+{
+    return &w->config->listeners[c->row.listener];
+}
+static inline const struct config_pool *conn_pool(const struct worker *w, const struct conn *c)
+{
+    return &w->config->pools[c->row.pool];
+}
+
+/* accept.c */
+/* How often a worker that doesn't poll looks whether it should, or whether somebody has been left waiting. */
+#define ACCEPT_REVIEW_S 0.020
+bool accept_start(struct worker *w);  /* watchers for all acceptors; false: no descriptor in reserve */
+void accept_rest(struct worker *w);   /* takes all that is queued now (the supervisor has died) */
+void accept_close(struct worker *w);  /* closes what listens */
+void accept_review(struct worker *w); /* a connection has gone: maybe there is room again */
+void accept_timer_cb(struct ev_loop *loop, ev_timer *t, int revents);
+
+/* leave.c */
+void leave_begin(struct worker *w, uint64_t deadline_ms);         /* tells all, leaves after the last */
+void leave_ask(struct worker *w, struct conn *c, uint64_t at_ms); /* of one that opened meanwhile */
+void leave_check(struct worker *w);                               /* ends the loop when nothing is left */
+
+/* queries.c */
+void query_message(struct worker *w, const struct msg *m);
+void query_forget(struct worker *w, const struct conn *c); /* c is about to be freed */
+void query_drop_all(struct worker *w);                     /* the director who asked has gone */
+
+#endif
