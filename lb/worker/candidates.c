@@ -90,13 +90,9 @@ static void refresh(struct candidates *k, struct pool_view *p, uint64_t now_ms)
 static struct shm_backend_cell *own_cell(struct candidates *k, const struct candidate *n)
 {
     struct shm_backend_cell *cell = shm_backend_cell(k->shm, k->seat, n->slot);
-    if (shm_get32(&cell->generation) != n->generation) {
-        /* The slot's last owner left no gauge behind, or it would not have been given away. */
-#define X(kind, name, text) shm_set(&cell->name, 0);
-        SHM_BACKEND_CELLS(X)
-#undef X
-        shm_set32(&cell->generation, n->generation);
-    }
+    if (shm_get32(&cell->generation) != n->generation)
+        shm_cell_begin(
+            cell, n->generation); /* the slot's last owner left no gauge behind, or it would not be free */
     return cell;
 }
 

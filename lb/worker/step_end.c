@@ -79,13 +79,10 @@ static enum conn_state hear_client(struct worker *w, struct conn *c)
         return conn_is_open(c, BACKEND) ? CONN_RESET : CONN_CLOSED;
     }
     struct ws_frame_seen seen;
-    bool between = ws_frame_between(&r->frame);
     size_t good = ws_frame_feed(&r->frame, w->scratch, (size_t)n, &seen);
     size_t pass = seen.close_end ? seen.close_end : good;
     r->bytes += pass;
     r->messages += seen.messages;
-    if (r->frame.verdict != WS_FINE && !seen.close_end)
-        c->unclean = good ? seen.boundary != good : !between;
     if (c->cell) {
         shm_add(&c->cell->bytes_in, pass);
         shm_add(&c->cell->messages_in, seen.messages);
@@ -165,8 +162,8 @@ static void end_backend(struct worker *w, struct conn *c)
         flow_drop(w, c, BACKEND, false);
         return;
     }
-    bool between = client->frame.verdict != WS_FINE ? !c->unclean : ws_frame_between(&client->frame);
-    if (!c->row.websocket || client->closed || b->told || b->eof || b->dead || !between)
+    if (!c->row.websocket || client->closed || b->told || b->eof || b->dead ||
+        !ws_frame_between(&client->frame))
         return;
     uint8_t frame[WS_CLOSE_MAX], mask[4];
     uint32_t random = (uint32_t)rng_next(&w->rng);

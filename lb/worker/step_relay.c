@@ -16,7 +16,6 @@ static void deliver(struct worker *w, struct conn *c, enum conn_end from, const 
     struct conn_row_side *r = &c->row.side[from];
     size_t pass = n - head;
     if (c->row.websocket && pass) {
-        bool between = ws_frame_between(&r->frame);
         struct ws_frame_seen seen;
         size_t good = ws_frame_feed(&r->frame, bytes + head, pass, &seen);
         pass = good;
@@ -27,11 +26,8 @@ static void deliver(struct worker *w, struct conn *c, enum conn_end from, const 
         if (seen.close_end)
             r->closed = 1;
         if (r->frame.verdict != WS_FINE) {
-            bool clean = good ? seen.boundary == good : between;
-            if (from == CLIENT)
-                c->unclean = !clean;
-            else
-                c->cut = clean;
+            if (from == BACKEND)
+                c->cut = ws_frame_between(&r->frame);
         } else if (from == BACKEND && c->cut_wanted && seen.boundary && !r->closed) {
             pass = seen.boundary;
             c->cut = true;
