@@ -15,14 +15,17 @@ struct error {
     size_t cap;
 };
 
-/* Writes the text, keeps errno, closes fd (-1: none). */
-__attribute__((format(printf, 3, 4))) static int fail(const struct error *e, int fd, const char *fmt, ...)
+/* Writes the text, closes fd (-1: none) and removes its path (NULL: none); keeps errno. */
+__attribute__((format(printf, 4, 5))) static int fail(const struct error *e, int fd, const char *path,
+                                                      const char *fmt, ...)
 {
     int error = errno;
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(e->text, e->cap, fmt, ap);
     va_end(ap);
+    if (path)
+        unlink(path);
     if (fd >= 0)
         close(fd);
     errno = error;
@@ -49,7 +52,7 @@ static int stream_socket(int family)
     return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-static bool set_on(int fd, int level, int option, int value)
+static bool set_int(int fd, int level, int option, int value)
 {
     return setsockopt(fd, level, option, &value, sizeof value) == 0;
 }
@@ -125,8 +128,8 @@ static int bound_tcp(const struct address *a, const struct listen_options *o)
         return -1;
     /* SO_REUSEADDR: old connections in TIME_WAIT don't hinder a restart. Never SO_REUSEPORT: a second
      * instance must be noticed. */
-    bool ok = set_on(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
-              (a->sa.sa_family != AF_INET6 || set_on(fd, IPPROTO_IPV6, IPV6_V6ONLY, !is_any_v6(a)));
+    bool ok = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
+              (a->sa.sa_family != AF_INET6 || set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, !is_any_v6(a)));
     if (ok) {
         io_tune(fd, o->keepalive_ms, o->user_timeout_ms);
         ok = bind(fd, &a->sa, a->len) == 0;
@@ -154,31 +157,22 @@ static int bound_any_v4(const struct address *v6, const struct listen_options *o
 int listen_open(const struct address *a, const struct listen_options *o, char *err, size_t err_len)
 {
     const struct error e = {err, err_len};
-    char text[ADDRESS_TEXT_MAX];
-    address_format(a, text);
     const char *why;
     int fd;
     bool is_unix = a->sa.sa_family == AF_UNIX;
     if (is_unix) {
         fd = stream_socket(AF_UNIX);
         if (fd >= 0 && !bind_unix(fd, &a->un, a->len, &why))
-            return fail(&e, fd, "%s: %s", text, why);
+            return fail(&e, fd, NULL, "%s", why);
     } else {
         fd = bound_tcp(a, o);
         if (fd < 0 && is_any_v6(a) && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
             fd = bound_any_v4(a, o);
     }
     if (fd < 0)
-        return fail(&e, -1, "%s: %s", text, reason(errno));
-    if (listen(fd, o->backlog) < 0) {
-        fail(&e, -1, "%s: %s", text, reason(errno));
-        int error = errno;
-        if (is_unix && a->un.sun_path[0])
-            unlink(a->un.sun_path);
-        close(fd);
-        errno = error;
-        return -1;
-    }
+        return fail(&e, -1, NULL, "%s", reason(errno));
+    if (listen(fd, o->backlog) < 0)
+        return fail(&e, fd, is_unix && a->un.sun_path[0] ? a->un.sun_path : NULL, "%s", reason(errno));
     return fd;
 }
 
@@ -189,14 +183,13 @@ int listen_open_unix(const char *path, uint32_t mode, int gid, char *err, size_t
     size_t n = strlen(path);
     if (n == 0 || n >= sizeof un.sun_path) {
         errno = n == 0 ? EINVAL : ENAMETOOLONG;
-        return fail(&e, -1, "\"%.120s\": a Unix socket's path has 1 to %zu bytes", path,
-                    sizeof un.sun_path - 1);
+        return fail(&e, -1, NULL, "a Unix socket's path has 1 to %zu bytes", sizeof un.sun_path - 1);
     }
     memcpy(un.sun_path, path, n);
     socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
     int fd = stream_socket(AF_UNIX);
     if (fd < 0)
-        return fail(&e, -1, "%s: %s", path, reason(errno));
+        return fail(&e, -1, NULL, "%s", reason(errno));
 
     /* Nobody else may so much as find it before its mode and group are right. */
     mode_t before = umask(0177);
@@ -204,20 +197,14 @@ int listen_open_unix(const char *path, uint32_t mode, int gid, char *err, size_t
     bool bound = bind_unix(fd, &un, len, &why);
     umask(before);
     if (!bound)
-        return fail(&e, fd, "%s: %s", path, why);
+        return fail(&e, fd, NULL, "%s", why);
     if (gid >= 0 && chown(path, (uid_t)-1, (gid_t)gid) < 0)
         what = "its group can't be set";
     else if (chmod(path, mode) < 0)
         what = "its mode can't be set";
     else if (listen(fd, SOMAXCONN) < 0)
         what = "nothing can listen there";
-    if (what) {
-        fail(&e, -1, "%s: %s: %s", path, what, strerror(errno));
-        int error = errno;
-        unlink(path);
-        close(fd);
-        errno = error;
-        return -1;
-    }
+    if (what)
+        return fail(&e, fd, path, "%s: %s", what, strerror(errno));
     return fd;
 }

@@ -17,8 +17,10 @@ struct listen_options {
                                  window */
 };
 
-/* A non-blocking, close-on-exec listening socket, or -1 with `err` (errno is kept: EADDRINUSE, EACCES …). A
- * Unix socket's stale path (nobody accepts there) is removed; a live one is EADDRINUSE. */
+/* A non-blocking, close-on-exec listening socket, or -1 with `err` (why, without the address; errno is kept:
+ * EADDRINUSE, EACCES …). Any IPv6 address ([::], "*") listens for IPv4 too, and for IPv4 only where the
+ * kernel has no IPv6. A Unix socket's stale path (nobody accepts there) is removed; a live one is EADDRINUSE.
+ */
 int listen_open(const struct address *a, const struct listen_options *o, char *err, size_t err_len);
 
 /* A Unix stream socket for the admin commands: as above, then mode and group (gid -1: unchanged). */

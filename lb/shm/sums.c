@@ -1,22 +1,50 @@
 #include <sched.h>
 #include <string.h>
+#include <time.h>
 
 #include "shm/table.h"
 
-/* A fold takes microseconds. A supervisor that was killed inside one leaves `fold` odd for ever; then what is
- * there must do. */
-#define READ_TRIES 1000
+/* A fold takes microseconds, or as long as its process is kept from running. */
+#define YIELDS   100u
+#define PAUSES   200u
+#define PAUSE_NS 1000000L
 
-/* A reader of a seqlock whose writer is the supervisor's fold. */
-static uint32_t read_begin(const struct shm *s)
+/* A reader of the sequence lock whose writer is the supervisor's fold. */
+struct read {
+    uint32_t begun;
+    unsigned tries;
+};
+
+static void read_begin(const struct shm *s, struct read *r)
 {
-    return atomic_load_explicit(&s->supervisor->fold, memory_order_acquire);
+    r->begun = atomic_load_explicit(&s->supervisor->fold, memory_order_acquire);
 }
 
-static bool read_is_whole(const struct shm *s, uint32_t begun)
+/* Whether what was read since read_begin is one moment's. */
+static bool read_is_whole(const struct shm *s, const struct read *r)
 {
     atomic_thread_fence(memory_order_acquire);
-    return begun % 2 == 0 && shm_get32(&s->supervisor->fold) == begun;
+    return r->begun % 2 == 0 && shm_get32(&s->supervisor->fold) == r->begun;
+}
+
+/* Before another try; false: what was read must do. A supervisor that was killed inside a fold leaves `fold`
+ * odd for ever: that is waited for once, not again by every sum. */
+static bool read_again(struct read *r)
+{
+    static shm_u32 stuck;
+    if (r->begun % 2 == 1 && r->begun == shm_get32(&stuck))
+        return false;
+    if (++r->tries <= YIELDS) {
+        sched_yield();
+        return true;
+    }
+    if (r->tries > YIELDS + PAUSES) {
+        if (r->begun % 2 == 1)
+            shm_set32(&stuck, r->begun);
+        return false;
+    }
+    nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+    return true;
 }
 
 static void fold_begin(const struct shm *s)
@@ -69,43 +97,46 @@ static void add_listener_cell(const struct shm_listener_cell *c, struct shm_list
         out->ended[i] += shm_get(&c->ended[i]);
 }
 
-void shm_sum_backend(const struct shm *s, uint32_t slot, struct shm_backend_sum *out)
+static void read_backend(const struct shm *s, uint32_t slot, uint32_t generation, struct shm_backend_sum *out)
 {
     memset(out, 0, sizeof *out);
-    const struct shm_backend *b = shm_backend(s, slot);
-    if (!b)
+    if (generation == 0)
         return;
-    for (unsigned tries = 0; tries < READ_TRIES; tries++) {
-        uint32_t begun = read_begin(s), generation = shm_generation(b);
+    for (uint32_t i = 0; i < s->n_seats; i++)
+        if (is_taken(s->seats[i]))
+            add_backend_cell(shm_backend_cell(s, s->seats[i], slot), generation, out);
+    add_backend_cell(shm_backend_cell(s, shm_retired(s), slot), generation, out);
+}
+
+void shm_sum_backend(const struct shm *s, uint32_t slot, struct shm_backend_sum *out)
+{
+    const struct shm_backend *b = shm_backend(s, slot);
+    struct read r = {0};
+    if (!b) {
         memset(out, 0, sizeof *out);
-        if (generation == 0)
-            return;
-        for (uint32_t i = 0; i < s->n_seats; i++)
-            if (is_taken(s->seats[i]))
-                add_backend_cell(shm_backend_cell(s, s->seats[i], slot), generation, out);
-        add_backend_cell(shm_backend_cell(s, shm_retired(s), slot), generation, out);
-        if (read_is_whole(s, begun) && shm_generation(b) == generation)
-            return;
-        sched_yield();
+        return;
     }
+    do {
+        read_begin(s, &r);
+        read_backend(s, slot, shm_generation(b), out);
+    } while (!read_is_whole(s, &r) && read_again(&r));
 }
 
 void shm_sum_listener(const struct shm *s, uint32_t listener, struct shm_listener_sum *out)
 {
-    memset(out, 0, sizeof *out);
-    if (listener >= s->n_listeners)
+    struct read r = {0};
+    if (listener >= s->n_listeners) {
+        memset(out, 0, sizeof *out);
         return;
-    for (unsigned tries = 0; tries < READ_TRIES; tries++) {
-        uint32_t begun = read_begin(s);
+    }
+    do {
+        read_begin(s, &r);
         memset(out, 0, sizeof *out);
         for (uint32_t i = 0; i < s->n_seats; i++)
             if (is_taken(s->seats[i]))
                 add_listener_cell(shm_listener_cell(s, s->seats[i], listener), out);
         add_listener_cell(shm_listener_cell(s, shm_retired(s), listener), out);
-        if (read_is_whole(s, begun))
-            return;
-        sched_yield();
-    }
+    } while (!read_is_whole(s, &r) && read_again(&r));
 }
 
 uint64_t shm_connections(const struct shm *s, uint32_t slot, const struct shm_seat *except)

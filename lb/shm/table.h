@@ -183,7 +183,6 @@ void *shm_map(int fd, size_t bytes, bool writable);
 void shm_init_supervisor(struct shm *s, uint64_t started_ms, uint64_t started_real_ms);
 
 /* NULL beyond the table (shm_health: also where no director is mapped). */
-
 struct shm_backend *shm_backend(const struct shm *s, uint32_t slot);
 struct shm_health *shm_health(const struct shm *s, uint32_t slot);
 struct shm_listener_cell *shm_listener_cell(const struct shm *s, struct shm_seat *seat, uint32_t listener);
