@@ -150,7 +150,7 @@ size_t units_format_size_bytes(uint64_t bytes, char out[UNITS_TEXT_MAX])
 
 size_t units_format_rate_per_s(double rate, char out[UNITS_TEXT_MAX])
 {
-    /* What no whole number an hour makes (no parser gives that) is printed as the nearest that can be read. */
+    /* What no whole number an hour makes (no parser gives that) is printed as the nearest that can. */
     const struct unit *unit = rate_units;
     uint64_t number;
     for (;; unit++) {
