@@ -29,12 +29,12 @@ static void resolve_bind(const struct config *c, uint32_t listener, uint32_t ind
         config_errors_add(errors, l->place.file, line, "bind: %s", err);
         return;
     }
-    const struct bind *other = find_bind(out, &b.address);
-    if (other)
-        config_errors_add(
-            errors, l->place.file, line,
-            "bind: %s is the address of [listener %s] \"bind = %s\" already; right is each once", b.text,
-            c->listeners[other->listener].name, other->text);
+    /* The same text twice is found by the config's own check; this is for names. */
+    const struct bind *first = find_bind(out, &b.address);
+    if (first)
+        config_errors_add(errors, l->place.file, line,
+                          "bind: %s is bound a second time; the first is %s (listener %s)", b.text,
+                          first->text, c->listeners[first->listener].name);
     else
         out->binds[out->n_binds++] = b;
 }
