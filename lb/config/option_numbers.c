@@ -53,7 +53,7 @@ static bool parse_count64(const struct option *o, const struct option_value *v, 
 static bool parse_count32(const struct option *o, const struct option_value *v, void *field,
                           char error[OPTION_ERROR_MAX])
 {
-    uint64_t n;
+    uint64_t n = 0;
 
     if (!parse_number(o, v->text, units_parse_u64, " is no whole number", &n, error))
         return false;

@@ -75,8 +75,7 @@ static void refresh(struct candidates *k, struct pool_view *p, uint64_t now_ms)
         uint64_t connections = shm_connections(k->shm, n->slot, NULL);
         p->view.nodes[i].connections = connections < UINT32_MAX ? (uint32_t)connections : UINT32_MAX;
         n->full = at_limit(row, connections);
-        if (n->failed_until_ms > now_ms)
-            set_class(p, i, class_of(k, p, i, now_ms));
+        set_class(p, i, class_of(k, p, i, now_ms));
     }
     activate(p);
     if (weights)

@@ -9,7 +9,7 @@
 
 static inline void *exact_copy(const void *bytes, size_t n)
 {
-    void *p = malloc(n);
+    void *p = n <= PTRDIFF_MAX ? malloc(n) : NULL;
     if (!p && n)
         abort();
     if (n)
