@@ -38,13 +38,17 @@ static bool discard(struct worker *w, struct conn *c, enum conn_end from)
 
 /* ---- LOST ---- */
 
+/* Even the first is told a moment later, not in the same breath as the backend's last bytes: a client that
+ * reads both at once would have to handle its last message and the end together. */
+#define LOST_BREATH_MS 50u
+
 enum conn_state step_lost(struct worker *w, struct conn *c, unsigned events)
 {
     struct side *client = &c->side[CLIENT];
     if (events & EVENT_ENTER) {
         flow_drop(w, c, BACKEND, false);
         c->row.close_code = (uint16_t)conn_pool(w, c)->lost_close_code;
-        conn_until(c, candidates_lost_turn(&w->candidates, c->row.pool, w->now_ms));
+        conn_until(c, candidates_lost_turn(&w->candidates, c->row.pool, w->now_ms + LOST_BREATH_MS));
     }
     if (events & EVENT_CLIENT_WRITE && flow_flush(w, c, CLIENT) == IO_LOST)
         return CONN_CLOSED;

@@ -35,8 +35,10 @@ static enum conn_state take_answer(struct worker *w, struct conn *c, size_t len)
     if (a.status < 200) { /* RFC 9110 section 15.2: a proxy passes them on */
         if (++h->n_interim > INTERIM_MAX)
             return bad_answer(w, c, "too many interim answers");
-        if (!buffer_append(&c->side[CLIENT].out, bytes, len))
-            return conn_refuse(w, c, 503, "out of memory", CLOSE_REASON_no_memory);
+        if (flow_write(w, c, CLIENT, bytes, len) == IO_LOST) {
+            conn_reason(c, CLOSE_REASON_client_gone);
+            return CONN_CLOSED;
+        }
         buffer_consume(&h->answer, len);
         h->answer_scan = (struct http_scan){0};
         return CONN_REPLY;
@@ -82,6 +84,7 @@ enum conn_state step_reply(struct worker *w, struct conn *c, unsigned events)
         uint64_t until = w->now_ms + conn_pool(w, c)->answer_timeout_ms;
         conn_until(c, until < h->until_ms ? until : h->until_ms);
         b->out = h->head;
+        b->stalled_ms = (uint32_t)w->now_ms;
         h->head = NULL;
         events |= EVENT_BACKEND_WRITE;
     }
@@ -110,8 +113,6 @@ enum conn_state step_reply(struct worker *w, struct conn *c, unsigned events)
             if (!buffer_append(&h->answer, w->scratch, (size_t)n))
                 return conn_refuse(w, c, 503, "out of memory", CLOSE_REASON_no_memory);
             next = read_heads(w, c);
-            if (next == CONN_REPLY && c->side[CLIENT].out)
-                flow_flush(w, c, CLIENT); /* an interim answer goes on at once */
         }
     }
     b->want = (uint8_t)(EV_READ | (b->out ? EV_WRITE : 0));
