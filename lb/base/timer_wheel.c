@@ -140,11 +140,8 @@ static void advance(struct timer_wheel *w, uint64_t target, struct timer *due)
 {
     uint64_t tick;
     while ((tick = next_tick(w)) <= target) {
-        /* Standing still mustn't cascade again: a current slot's timers are a turn away. */
-        if (tick != w->now_tick) {
-            w->now_tick = tick;
-            cascade(w);
-        }
+        w->now_tick = tick;
+        cascade(w);
         unsigned slot = (unsigned)tick & SLOT_MASK;
         struct timer *head = &w->slots[0][slot];
         while (head->next != head) {

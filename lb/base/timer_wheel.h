@@ -25,8 +25,8 @@ struct timer_wheel {
 
 void timer_wheel_init(struct timer_wheel *w, uint64_t now_ms);
 
-/* Sets or moves t to at_ms (in the past: fires at the next timer_wheel_run). t is zero-initialised before its
- * first use and must stay where it is while set. */
+/* Sets or moves t to at_ms (in the past: fires at the next timer_wheel_run; TIMER_NEVER: takes it off). t is
+ * zero-initialised before its first use and must stay where it is while set. */
 void timer_set(struct timer_wheel *w, struct timer *t, uint64_t at_ms);
 void timer_cancel(struct timer_wheel *w, struct timer *t); /* fine when it isn't set */
 
