@@ -4,6 +4,8 @@
 
 /* A quiet moment may take a little more than a second to come. */
 #define QUIET_ALLOWANCE_MS 1200u
+/* Whoever has connected and not asked for anything yet (browsers do) gets so long to do it. */
+#define HEAD_WITHIN_MS 1000u
 
 static uint64_t close_timeout(const struct worker *w, const struct conn *c)
 {
@@ -19,8 +21,18 @@ void leave_ask(struct worker *w, struct conn *c, uint64_t at_ms)
         log_warning("out of memory: a connection is not told of the shutdown");
 }
 
+static void hurry_head(struct worker *w, struct conn *c)
+{
+    uint64_t by = w->now_ms + HEAD_WITHIN_MS;
+    if (c->row.state != CONN_HEAD || c->until_ms <= by)
+        return;
+    conn_until(c, by);
+    timer_set(&w->wheel, &c->timer, by);
+}
+
 void leave_begin(struct worker *w, uint64_t deadline_ms)
 {
+    accept_rest(w);
     accept_close(w);
     if (w->leaving)
         return;
@@ -36,6 +48,7 @@ void leave_begin(struct worker *w, uint64_t deadline_ms)
         n += c->row.state == CONN_RELAY;
     for (struct conn *c = w->conns, *next; c; c = next) {
         next = c->next;
+        hurry_head(w, c);
         if (c->row.state != CONN_RELAY)
             continue;
         uint64_t timeout = close_timeout(w, c) + QUIET_ALLOWANCE_MS,

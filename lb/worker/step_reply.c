@@ -97,9 +97,8 @@ enum conn_state step_reply(struct worker *w, struct conn *c, unsigned events)
                    : conn_refuse(w, c, 504, "the backend did not answer in time",
                                  CLOSE_REASON_answer_timeout);
     }
-    if (events & EVENT_BACKEND_WRITE && flow_flush(w, c, BACKEND) == IO_LOST &&
-        !(events & EVENT_BACKEND_READ))
-        return bad_answer(w, c, "it closed before the head was sent");
+    if (events & EVENT_BACKEND_WRITE)
+        flow_flush(w, c, BACKEND); /* when it is lost, reading tells: it may have answered before */
     if (events & EVENT_CLIENT_WRITE)
         flow_flush(w, c, CLIENT);
     enum conn_state next = CONN_REPLY;
