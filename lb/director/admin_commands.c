@@ -72,16 +72,41 @@ static void append(char *out, size_t cap, const char *between, const char *text)
     snprintf(out + len, cap - len, "%s%s", len ? between : "", text);
 }
 
+/* Of the commands that begin so, those are shown that go on with what was said for longest. */
 static void wrong_arguments(struct command *c, char *const *words, unsigned n)
 {
     char usage[512] = "";
     const char *args[ADMIN_ARGS_MAX];
+    unsigned fits, most = 0;
 
     for (unsigned i = 0; i < admin_commands_n; i++) {
-        if (admin_pattern_match(admin_commands[i].pattern, words, n, args) == ADMIN_MATCH_NAME)
-            append(usage, sizeof usage, "; or: ", admin_commands[i].pattern);
+        const char *pattern = admin_commands[i].pattern;
+
+        if (admin_pattern_match(pattern, words, n, args, &fits) != ADMIN_MATCH_NAME || fits < most)
+            continue;
+        if (fits > most)
+            usage[0] = '\0';
+        most = fits;
+        append(usage, sizeof usage, "; or: ", pattern);
     }
     answer_error(&c->answer, "usage: %s", usage);
+}
+
+/* A command's first words, and no more. */
+static bool unfinished(struct command *c, const char *said)
+{
+    char could[768] = "";
+    size_t len = strlen(said);
+
+    for (unsigned i = 0; i < admin_commands_n; i++) {
+        const char *pattern = admin_commands[i].pattern;
+
+        if (strncmp(pattern, said, len) == 0 && pattern[len] == ' ')
+            append(could, sizeof could, "; or: ", pattern);
+    }
+    if (could[0])
+        answer_error(&c->answer, "usage: %s", could);
+    return could[0];
 }
 
 static void first_words(char *out, size_t cap, char *const *words, unsigned n)
@@ -91,28 +116,40 @@ static void first_words(char *out, size_t cap, char *const *words, unsigned n)
         append(out, cap, " ", words[i]);
 }
 
-/* Of each command, as many of the words are compared as its name has; where none of that length is near, a
- * command with another number of words may be. */
+/* The first n words of a name, in place. */
+static void shorten(char *name, unsigned n)
+{
+    while (*name && (*name != ' ' || --n > 0))
+        name++;
+    *name = '\0';
+}
+
+/* Compares as many first words as both have; of equally near ones the longest is meant. */
 static void unknown(struct command *c, char *const *words, unsigned n)
 {
-    char said[SAID_MAX], all[SAID_MAX], name[ADMIN_PATTERN_NAME];
+    char said[SAID_MAX], all[SAID_MAX], name[ADMIN_PATTERN_NAME], best_name[ADMIN_PATTERN_NAME];
     const char *best = NULL;
     unsigned best_cost = 0, best_words = 0;
 
     first_words(all, sizeof all, words, n < 4 ? n : 4);
+    if (unfinished(c, all))
+        return;
     for (unsigned i = 0; i < admin_commands_n; i++) {
         unsigned in_name = admin_pattern_name(admin_commands[i].pattern, name);
+        unsigned compared = n < in_name ? n : in_name;
         struct spelling s;
 
-        first_words(said, sizeof said, words, n < in_name ? n : in_name);
+        first_words(said, sizeof said, words, compared);
+        shorten(name, compared);
         spelling_init(&s, said);
         spelling_try(&s, name);
-        if (s.best &&
-            (!best || s.best_cost < best_cost || (s.best_cost == best_cost && in_name > best_words))) {
-            best = admin_commands[i].pattern;
-            best_cost = s.best_cost;
-            best_words = in_name;
-        }
+        if (!s.best ||
+            (best && (s.best_cost > best_cost || (s.best_cost == best_cost && compared <= best_words))))
+            continue;
+        memcpy(best_name, name, sizeof name);
+        best = compared == in_name ? admin_commands[i].pattern : best_name;
+        best_cost = s.best_cost;
+        best_words = compared;
     }
     if (best)
         answer_error(&c->answer, "unknown command \"%.64s\"; did you mean \"%s\"?", all, best);
@@ -141,7 +178,8 @@ void admin_commands_run(struct command *c, struct text_budget *budget, char *con
         return;
     }
     for (unsigned i = 0; i < admin_commands_n; i++) {
-        enum admin_match m = admin_pattern_match(admin_commands[i].pattern, words, n, c->arg);
+        unsigned fits;
+        enum admin_match m = admin_pattern_match(admin_commands[i].pattern, words, n, c->arg, &fits);
 
         if (m == ADMIN_MATCH_WHOLE) {
             run(c, &admin_commands[i]);

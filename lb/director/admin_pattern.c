@@ -86,7 +86,7 @@ static bool match_optional(const char *at, unsigned arg, char *const *words, uns
 }
 
 static enum admin_match match(const char *pattern, char *const *words, unsigned n,
-                              const char *args[ADMIN_ARGS_MAX])
+                              const char *args[ADMIN_ARGS_MAX], unsigned *fits)
 {
     const char *at = pattern, *before = pattern;
     struct piece piece;
@@ -104,17 +104,20 @@ static enum admin_match match(const char *pattern, char *const *words, unsigned 
             return named ? ADMIN_MATCH_NAME : ADMIN_MATCH_NONE;
         if (argument)
             args[arg++] = words[w];
-        w++;
+        *fits = ++w;
         before = at;
     }
     return match_optional(before, arg, words + w, n - w, args) ? ADMIN_MATCH_WHOLE : ADMIN_MATCH_NAME;
 }
 
 enum admin_match admin_pattern_match(const char *pattern, char *const *words, unsigned n_words,
-                                     const char *args[ADMIN_ARGS_MAX])
+                                     const char *args[ADMIN_ARGS_MAX], unsigned *fits)
 {
+    enum admin_match m;
+
+    *fits = 0;
     memset(args, 0, ADMIN_ARGS_MAX * sizeof *args);
-    enum admin_match m = match(pattern, words, n_words, args);
+    m = match(pattern, words, n_words, args, fits);
     if (m != ADMIN_MATCH_WHOLE)
         memset(args, 0, ADMIN_ARGS_MAX * sizeof *args);
     return m;

@@ -16,9 +16,10 @@ enum admin_match {
     ADMIN_MATCH_WHOLE,
 };
 
-/* Arguments are numbered as they stand in the pattern. `args` is all NULL unless it is WHOLE. */
+/* Arguments are numbered as they stand in the pattern; `args` is all NULL unless it is WHOLE. *fits: how many
+ * of the words, from the first on, are as the pattern wants them. */
 enum admin_match admin_pattern_match(const char *pattern, char *const *words, unsigned n_words,
-                                     const char *args[ADMIN_ARGS_MAX]);
+                                     const char *args[ADMIN_ARGS_MAX], unsigned *fits);
 
 /* Its first words, as far as they are said as they are; returns how many. */
 unsigned admin_pattern_name(const char *pattern, char out[ADMIN_PATTERN_NAME]);

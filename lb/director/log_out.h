@@ -14,7 +14,7 @@ struct log_out {
 
 /* The director's own lines from now on. */
 void log_out_init(struct log_out *o);
-/* A line of a worker, which begins with its name. */
+/* A line of another process, which begins with its name. */
 void log_out_other(struct log_out *o, enum log_level level, const char *line, size_t len);
 
 #endif

@@ -34,9 +34,12 @@ static void take_line(struct peer *p, const struct msg *m)
         return;
     }
     p->lines++;
-    log_out_other(&p->director->log,
-                  line->level > LOG_LEVEL_ERROR ? LOG_LEVEL_ERROR : (enum log_level)line->level, text,
-                  len < line->text_len ? len : line->text_len);
+    char named[LOG_LINE_MAX + 32];
+    size_t said = len < line->text_len ? len : line->text_len;
+    int n = snprintf(named, sizeof named, "worker %" PRIu32 ": %.*s", p->seat,
+                     (int)(said < LOG_LINE_MAX ? said : LOG_LINE_MAX), text);
+    bool known = line->level <= LOG_LEVEL_ERROR;
+    log_out_other(&p->director->log, known ? (enum log_level)line->level : LOG_LEVEL_ERROR, named, (size_t)n);
 }
 
 static void on_message(void *ctx, struct channel_io *c, const struct msg *m, int *fds, unsigned n_fds)
