@@ -18,12 +18,17 @@ bool stats_print(const struct stats *s, const char *name, bool json, FILE *to)
 #undef X
     };
 
-    fprintf(to, json ? "{\"name\":\"%s\"" : "wslb-echo %s:", name);
-    for (unsigned i = 0; i < sizeof values / sizeof values[0]; i++)
-        if (json)
+    const char *separator = ":";
+
+    fprintf(to, json ? "{\"name\":\"%s\"" : "wslb-echo %s", name);
+    for (unsigned i = 0; i < sizeof values / sizeof values[0]; i++) {
+        if (json) {
             fprintf(to, ",\"%s\":%" PRIu64, rows[i].name, values[i]);
-        else if (values[i])
-            fprintf(to, " %" PRIu64 " %s,", values[i], rows[i].text);
-    fputs(json ? "}\n" : " bye\n", to);
+        } else if (values[i] || i == 0) {
+            fprintf(to, "%s %" PRIu64 " %s", separator, values[i], rows[i].text);
+            separator = ",";
+        }
+    }
+    fputs(json ? "}\n" : "\n", to);
     return fflush(to) == 0 && !ferror(to);
 }
