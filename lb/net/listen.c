@@ -129,7 +129,7 @@ static int bound_tcp(const struct address *a, const struct listen_options *o)
     /* SO_REUSEADDR: old connections in TIME_WAIT don't hinder a restart. Never SO_REUSEPORT: a second
      * instance must be noticed. */
     bool ok = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
-              (a->sa.sa_family != AF_INET6 || set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, !is_any_v6(a)));
+              (!is_any_v6(a) || set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0));
     if (ok) {
         io_tune(fd, o->keepalive_ms, o->user_timeout_ms);
         ok = bind(fd, &a->sa, a->len) == 0;

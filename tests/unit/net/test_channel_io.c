@@ -568,6 +568,20 @@ static void try_into_the_void(void **state)
     both_free(p);
 }
 
+/* It takes nothing more, and yet doesn't close: there is nothing to wait for. */
+static void peer_stops_taking(void **state)
+{
+    (void)state;
+    struct end e;
+    int raw = half_init(&e);
+    assert_int_equal(shutdown(raw, SHUT_RD), 0);
+    assert_false(send_text(&e.c, 1, "hello?"));
+    assert_int_equal(e.n_closed, 0);
+    until_closed(&e);
+    assert_string_equal(e.why, "");
+    close(raw);
+}
+
 /* An error of the kernel's that isn't the peer's end. */
 static void send_fails(void **state)
 {
@@ -860,6 +874,7 @@ int main(void)
         FDS_TEST(peer_closes),
         FDS_TEST(peer_closes_while_we_send),
         FDS_TEST(try_into_the_void),
+        FDS_TEST(peer_stops_taking),
         FDS_TEST(send_fails),
         FDS_TEST(malformed),
         FDS_TEST(why_names_the_type),
