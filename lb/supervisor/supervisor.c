@@ -187,6 +187,16 @@ static const struct {
 };
 #define N_SIGNALS (sizeof SIGNALS / sizeof SIGNALS[0])
 
+/* From here to the exit a signal more, which would find its default again, changes nothing. */
+static void hold_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < N_SIGNALS; i++)
+        sigaddset(&set, SIGNALS[i].number);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static int run(struct supervisor *s)
 {
     ev_signal watchers[N_SIGNALS];
@@ -197,6 +207,7 @@ static int run(struct supervisor *s)
     }
     children_start(s);
     ev_run(s->loop, 0);
+    hold_signals();
     for (size_t i = 0; i < N_SIGNALS; i++)
         ev_signal_stop(s->loop, &watchers[i]);
     if (s->phase == STOP_DONE)

@@ -268,9 +268,10 @@ static void test_a_failure_is_told(void **state)
     await("can't start: no luck");
     await("exited with status 1; the next one starts at once");
     await("the next one starts in 100ms");
-    assert_int_equal(count("fake HELLO role=2"), 2);
+    await_times("fake HELLO role=2", 2);
     kill(supervisor, SIGTERM);
     check_fine_end();
+    assert_int_equal(count("fake HELLO role=2"), 2);
 }
 
 static void test_who_is_never_ready_is_killed(void **state)
@@ -347,6 +348,24 @@ static void test_a_second_signal_stops_at_once(void **state)
     kill(supervisor, SIGQUIT);
     check_fine_end();
     assert_int_equal(count("fake QUIT"), 3);
+}
+
+static void test_signals_up_to_the_very_end(void **state)
+{
+    (void)state;
+    int status;
+    start("stays", "", "shutdown_timeout = 1h");
+    await("ready: ");
+    /* One comes at every moment of its end, the last of its life included. */
+    time_t end = time(NULL) + PATIENCE_S;
+    while (waitpid(supervisor, &status, WNOHANG) == 0) {
+        kill(supervisor, SIGTERM);
+        nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+        assert_true(time(NULL) <= end);
+    }
+    supervisor = 0;
+    assert_int_equal(status, 0);
+    assert_int_equal(count("fake SHUTDOWN"), 2);
 }
 
 static void test_who_ignores_quit_is_killed(void **state)
@@ -478,6 +497,7 @@ int main(int argc, char **argv)
         TEST(test_a_director_asks),
         TEST(test_the_deadline_of_a_stop),
         TEST(test_a_second_signal_stops_at_once),
+        TEST(test_signals_up_to_the_very_end),
         TEST(test_who_ignores_quit_is_killed),
         TEST(test_the_delay_of_a_stop),
         TEST(test_the_delay_ends),
