@@ -118,6 +118,7 @@ class Wslb:
         self.config_path = self.dir / "wslb.ini"
         self.log_path = self.dir / "wslb.log"
         self.process = None
+        self.popen_args = {}
         self.expect_exit = 0  # None: any; a test that kills the supervisor says so by kill()
         self.admin_path = self.dir / "admin.sock"
         self.write_config(config_text)
@@ -151,7 +152,8 @@ class Wslb:
         env = dict(os.environ, **self.env, WSLB_E2E_MARK=self.mark)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([BIN_DIR / "wslb", "-c", self.config_path], stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, env=env, start_new_session=True)
+                                            stdin=subprocess.DEVNULL, env=env, start_new_session=True,
+                                            **self.popen_args)
         if wait:
             self.wait_ready()
         return self
