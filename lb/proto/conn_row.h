@@ -42,9 +42,11 @@ struct conn_row {
     uint8_t state;      /* enum conn_state */
     uint8_t placed : 1; /* holds a place on its backend */
     uint8_t websocket : 1;
-    uint8_t opened : 1;  /* has been in RELAY */
-    uint16_t close_code; /* of the Close we have sent or will send; 0: none */
-    uint16_t reason;     /* enum close_reason, once decided */
+    uint8_t opened : 1;    /* has been in RELAY */
+    uint8_t ended : 1;     /* one side has sent its Close or its FIN … */
+    uint8_t first_end : 1; /* … and this one was first: 0 the client, 1 the backend */
+    uint16_t close_code;   /* of the Close we have sent or will send; 0: none */
+    uint16_t reason;       /* enum close_reason, once decided */
     uint16_t retries;
     uint16_t status; /* what the client was answered; 0: nothing yet */
     uint8_t host_len, path_len, names_cut;

@@ -77,10 +77,8 @@ struct conn {
     struct shm_backend_cell *cell; /* of its backend, while placed */
     struct conn *next, *prev;      /* of the worker's list */
     uint32_t lingered_bytes;
-    uint32_t since_ms;   /* when the first FIN came or RESET began, low 32 bits */
     bool cut : 1;        /* the stream to the client was cut at a frame's end: a Close may follow */
     bool cut_wanted : 1; /* cut it at the next frame's end */
-    bool first_end : 1;  /* whose FIN came first (enum conn_end) */
     bool broken : 1;     /* memory was refused for bytes that had to wait: the stream can't go on */
     bool counted : 1;    /* in the listener's and the seat's gauges */
     bool refused : 1;    /* refused at accept */

@@ -137,11 +137,11 @@ enum conn_state step_reset(struct worker *w, struct conn *c, unsigned events)
     uint64_t timeout = conn_listener(w, c)->close_timeout_ms;
     if (events & EVENT_ENTER) {
         flow_drop(w, c, !to, false);
-        c->since_ms = (uint32_t)w->now_ms;
+        c->row.since_ms = (uint32_t)w->now_ms;
         if (!conn_is_open(c, to))
             return CONN_CLOSED;
     }
-    uint32_t waited = (uint32_t)w->now_ms - c->since_ms;
+    uint32_t waited = (uint32_t)w->now_ms - c->row.since_ms;
     bool lost = events & EVENT_WRITE(to) && flow_flush(w, c, to) == IO_LOST;
     /* A linger-0 close throws away what the kernel still holds, so first that has to be out. */
     if (lost || waited >= timeout || (!c->side[to].out && !io_unsent(&c->side[to].io))) {

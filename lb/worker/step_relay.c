@@ -9,6 +9,15 @@
 
 /* ---- bytes ---- */
 
+/* Who ended it: whose Close or, without one, whose FIN came first. */
+static void first_end(struct conn *c, enum conn_end who)
+{
+    if (c->row.ended)
+        return;
+    c->row.ended = 1;
+    c->row.first_end = who & 1;
+}
+
 /* Counts what `from` said and passes it on; the first `head` bytes (the 101) are no part of the stream. */
 static void deliver(struct worker *w, struct conn *c, enum conn_end from, const uint8_t *bytes, size_t n,
                     size_t head)
@@ -23,8 +32,10 @@ static void deliver(struct worker *w, struct conn *c, enum conn_end from, const 
             r->messages += seen.messages;
             shm_add(from == CLIENT ? &c->cell->messages_in : &c->cell->messages_out, seen.messages);
         }
-        if (seen.close_end)
+        if (seen.close_end) {
             r->closed = 1;
+            first_end(c, from);
+        }
         if (r->frame.verdict != WS_FINE) {
             if (from == BACKEND)
                 c->cut = ws_frame_between(&r->frame);
@@ -44,10 +55,9 @@ static void deliver(struct worker *w, struct conn *c, enum conn_end from, const 
 static void end_of_stream(struct worker *w, struct conn *c, enum conn_end from, ssize_t how)
 {
     struct conn_row_side *r = &c->row.side[from];
-    if (!c->row.side[CLIENT].eof && !c->row.side[BACKEND].eof) {
-        c->first_end = from;
-        c->since_ms = (uint32_t)w->now_ms;
-    }
+    if (!c->row.side[CLIENT].eof && !c->row.side[BACKEND].eof)
+        c->row.since_ms = (uint32_t)w->now_ms;
+    first_end(c, from);
     r->eof = 1;
     /* A socket whose write has failed answers the read after that with 0 instead of the error. */
     if (how == IO_LOST || r->dead)
@@ -111,7 +121,7 @@ static uint64_t stream_until(const struct worker *w, const struct conn *c)
         if (c->side[end].out)
             until = soonest(until, since(w, c->side[end].stalled_ms) + l->stall_timeout_ms);
     if (c->row.side[CLIENT].eof || c->row.side[BACKEND].eof)
-        until = soonest(until, since(w, c->since_ms) + l->half_close_timeout_ms);
+        until = soonest(until, since(w, c->row.since_ms) + l->half_close_timeout_ms);
     return until;
 }
 
@@ -125,7 +135,7 @@ static bool stream_timed_out(struct worker *w, struct conn *c)
             return true;
         }
     if ((c->row.side[CLIENT].eof || c->row.side[BACKEND].eof) &&
-        w->now_ms >= since(w, c->since_ms) + l->half_close_timeout_ms) {
+        w->now_ms >= since(w, c->row.since_ms) + l->half_close_timeout_ms) {
         conn_reason(c, CLOSE_REASON_half_close_timeout);
         return true;
     }
@@ -205,7 +215,7 @@ static enum conn_state ends(struct worker *w, struct conn *c, enum conn_state st
             flow_finish(c, !from);
     if (!direction_done(c, CLIENT) || !direction_done(c, BACKEND))
         return stay;
-    conn_reason(c, c->first_end == CLIENT ? CLOSE_REASON_client : CLOSE_REASON_backend);
+    conn_reason(c, c->row.first_end == CLIENT ? CLOSE_REASON_client : CLOSE_REASON_backend);
     return CONN_CLOSED;
 }
 
