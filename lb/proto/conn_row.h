@@ -48,7 +48,8 @@ struct conn_row {
     uint16_t close_code;   /* of the Close we have sent or will send; 0: none */
     uint16_t reason;       /* enum close_reason, once decided */
     uint16_t retries;
-    uint16_t status; /* what the client was answered; 0: nothing yet */
+    uint16_t status;   /* what the client was answered; 0: nothing yet */
+    uint32_t since_ms; /* when the first FIN came or RESET began, low 32 bits */
     uint8_t host_len, path_len, names_cut;
     char names[CONN_ROW_NAMES];   /* host, then path */
     struct conn_row_side side[2]; /* client, backend */
