@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <xxhash.h>
 
 #include "director/director.h"
 #include "proto/channel.h"
@@ -56,8 +55,6 @@ static int print_version(void)
     printf("libev %d.%d\n", ev_version_major(), ev_version_minor());
     printf("%s\n", OpenSSL_version(OPENSSL_VERSION));
     printf("jansson %s\n", jansson_version_str());
-    printf("xxHash %u.%u.%u\n", XXH_versionNumber() / 10000, XXH_versionNumber() / 100 % 100,
-           XXH_versionNumber() % 100);
     return flushed(EXIT_FINE);
 }
 

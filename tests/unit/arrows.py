@@ -25,7 +25,7 @@ MAY = {
     'worker': 'config shm algo proto net base',
     'director': 'config shm algo proto net base',
     'supervisor': 'config shm proto net base',
-    'wslb': 'supervisor director worker base',
+    'wslb': 'supervisor director worker proto base',
     'wslbctl': 'base proto',
     'wslb-echo': 'base proto net',
     'wslb-bench': 'base proto net',
@@ -34,11 +34,11 @@ MAY = {name: set(rooms.split()) for name, rooms in MAY.items()}
 
 # Headers of libraries: what LIBS calls the library, and who may use it.
 LIBRARIES = {
-    'ev.h': ('wslb_ev', 'net worker director supervisor wslb-echo wslb-bench'),
-    'openssl/': ('OpenSSL::Crypto', 'proto net worker'),
+    'ev.h': ('wslb_ev', 'net worker director supervisor wslb wslb-echo wslb-bench'),
+    'openssl/': ('OpenSSL::Crypto', 'proto net worker wslb'),
     'ini.h': ('PkgConfig::INIH', 'config'),
     'xxhash.h': ('PkgConfig::XXHASH', 'base'),
-    'jansson.h': ('PkgConfig::JANSSON', 'director wslbctl'),
+    'jansson.h': ('PkgConfig::JANSSON', 'director wslb wslbctl'),
     'histedit.h': ('PkgConfig::EDIT', 'wslbctl'),
     'editline/': ('PkgConfig::EDIT', 'wslbctl'),
 }
