@@ -71,12 +71,12 @@ static uint64_t retire_seat(struct child *c)
 static void start_again(struct child *c, uint64_t lived_ms, const char *what)
 {
     uint64_t pause_ms = restart_pause_ms(&c->restart, lived_ms);
-    char pause[UNITS_TEXT_MAX + 4] = "at once";
+    char text[UNITS_TEXT_MAX], when[UNITS_TEXT_MAX + 8] = "at once";
     if (pause_ms > 0) {
-        memcpy(pause, "in ", 3);
-        units_format_time_ms(pause_ms, pause + 3);
+        units_format_time_ms(pause_ms, text);
+        snprintf(when, sizeof when, "in %s", text);
     }
-    log_warning("%s %s; the next one starts %s", c->name, what, pause);
+    log_warning("%s %s; the next one starts %s", c->name, what, when);
     set_timer(c, pause_ms);
 }
 
