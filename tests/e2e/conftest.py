@@ -2,6 +2,7 @@
 
 import pytest
 
+from peers import EchoProgram, NodeEcho, RawServer
 from wslb_e2e import BackendProcess, EchoBackend, RawClient, Wslb
 
 
@@ -57,3 +58,21 @@ def backend_process():
 def client():
     """client(port, path="/", …): a connected RawClient."""
     yield from _factory(RawClient, RawClient.close)
+
+
+@pytest.fixture
+def raw_server():
+    """raw_server(name="b1", rcvbuf=None): a RawServer, whose connections the test answers itself."""
+    yield from _factory(RawServer, RawServer.close)
+
+
+@pytest.fixture
+def node_echo():
+    """node_echo(name="n1"): a NodeEcho, an echo server made with npm's ws."""
+    yield from _factory(NodeEcho, NodeEcho.stop)
+
+
+@pytest.fixture
+def echo_program():
+    """echo_program(*arguments, name="e1"): a running wslb-echo."""
+    yield from _factory(EchoProgram, EchoProgram.stop)
