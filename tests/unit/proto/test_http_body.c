@@ -25,6 +25,8 @@ static const struct body_case CHUNKED[] = {
     {"empty", S("0\r\n\r\n"), DONE, 5},
     {"one chunk", S("5\r\nhello\r\n0\r\n\r\n"), DONE, 15},
     {"two, hex in both cases", S("0A\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n"), DONE, 36},
+    {"sizes of several digits", S("1f\r\n0123456789012345678901234567890\r\n09\r\n012345678\r\n0\r\n\r\n"),
+     DONE, 57},
     {"what is behind isn't its", S("0\r\n\r\nHTTP/1.1 200 OK\r\n"), DONE, 5},
     {"zeros of a size", S("0000000000000005\r\nhello\r\n0000000000000000\r\n\r\n"), DONE, 45},
     {"17 digits", S("00000000000000005\r\n"), BAD, 16},

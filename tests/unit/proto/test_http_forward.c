@@ -51,6 +51,18 @@ static const struct {
      "POST /x HTTP/1.1\r\n" HOST "Connection: Transfer-Encoding\r\nTransfer-Encoding: chunked\r\n\r\n",
      {OFF, false, false, &V4},
      "POST /x HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"},
+    {"an Upgrade that Connection doesn't name",
+     LINE HOST "Upgrade: h2c\r\n\r\n",
+     {OFF, false, false, &V4},
+     LINE HOST "\r\n"},
+    {"Connection first",
+     LINE "Connection: Upgrade, X-A\r\nX-A: 1\r\nUpgrade: websocket\r\n" HOST "\r\n",
+     {OFF, false, false, &V4},
+     LINE HOST ANEW "\r\n"},
+    {"others don't nominate",
+     LINE HOST WS "X-B: X-A\r\nX-A: 1\r\n\r\n",
+     {OFF, false, false, &V4},
+     LINE HOST "X-B: X-A\r\nX-A: 1\r\n" ANEW "\r\n"},
     /* hop by hop */
     {"hop by hop",
      LINE "Keep-Alive: 5\r\n" HOST "TE: trailers\r\nProxy-Connection: keep-alive\r\n" WS "Trailer: x\r\n\r\n",
@@ -121,9 +133,11 @@ static const struct {
      LINE HOST ANEW
      "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: x.test\r\n\r\n"},
     {"x, names that only look like it",
-     LINE HOST WS "X-Forwarded: 1\r\nForwarded-For: 1\r\nX-Real-IP2: 1\r\nXX-Forwarded-For: 1\r\n\r\n",
+     LINE HOST WS "X-Forwarded: 1\r\nForwarded-For: 1\r\nX-Real-IP2: 1\r\nXX-Forwarded-For: "
+                  "1\r\nY-Forwarded-For: 1\r\n\r\n",
      {X, false, false, &V4},
-     LINE HOST "X-Forwarded: 1\r\nForwarded-For: 1\r\nX-Real-IP2: 1\r\nXX-Forwarded-For: 1\r\n" ANEW
+     LINE HOST "X-Forwarded: 1\r\nForwarded-For: 1\r\nX-Real-IP2: 1\r\nXX-Forwarded-For: "
+               "1\r\nY-Forwarded-For: 1\r\n" ANEW
                "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: x.test\r\n\r\n"},
     {"x, trusted",
      LINE "X-Forwarded-For: 1.1.1.1, 2.2.2.2\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: "
@@ -152,6 +166,11 @@ static const struct {
      {X, true, false, &V4},
      LINE HOST ANEW
      "X-Forwarded-For: 1.1.1.1, 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: x.test\r\n\r\n"},
+    {"x, trusted, Proto first",
+     LINE "X-Forwarded-Proto: https\r\n" HOST WS "\r\n",
+     {X, true, false, &V4},
+     LINE "X-Forwarded-Proto: https\r\n" HOST ANEW
+          "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Host: x.test\r\n\r\n"},
     /* rfc7239 */
     {"rfc",
      LINE HOST WS "\r\n",
@@ -185,7 +204,8 @@ static const struct {
                "Forwarded: for=1.1.1.1;host=\"a;b,c\\\"\", for=2.2.2.2, for=_x, "
                "for=192.0.2.7;host=\"x.test\";proto=http\r\n\r\n"},
     {"rfc, trusted, with an open quote",
-     LINE HOST WS "Forwarded: for=\"6.6.6.6\r\nForwarded: for=\"7\\\"\r\nForwarded: for=2.2.2.2\r\n\r\n",
+     LINE HOST WS
+     "Forwarded: for=\"6.6.6.6\r\nForwarded: for=\"7\\\"\r\nForwarded: \"\r\nForwarded: for=2.2.2.2\r\n\r\n",
      {RFC, true, false, &V4},
      LINE HOST ANEW "Forwarded: for=2.2.2.2, for=192.0.2.7;host=\"x.test\";proto=http\r\n\r\n"},
 };
@@ -247,6 +267,15 @@ static void bound(void **state)
     struct http_request r;
 
     (void)state;
+    size_t many = (size_t)sprintf(in, "GET / HTTP/1.1\r\n" HOST);
+    for (int i = 0; i < 100; i++)
+        many += (size_t)sprintf(in + many, "A:12345678901234567890\r\n");
+    many += (size_t)sprintf(in + many, "\r\n");
+    parse(&r, in, many);
+    char out[8000];
+    struct http_forward plain = {X, false, true, &LONG};
+    assert_true(http_request_forward(&r, &plain, out, sizeof out) > 0);
+    assert_true(http_request_forward(&r, &plain, out, sizeof out) <= http_forward_bound(&r));
     for (size_t len = 1; len <= 2000; len += 37) {
         memset(host, 'h', len);
         host[len] = 0;

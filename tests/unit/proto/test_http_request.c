@@ -91,6 +91,7 @@ static const struct {
     {"tabs for spaces", S("GET\t/ws\tHTTP/1.1\r\n" REST), 400, "bad request line"},
     {"tab in the target", S("GET /a\tb HTTP/1.1\r\n" REST), 400, "bad byte in the target"},
     {"method isn't a token", S("GE(T / HTTP/1.1\r\n" REST), 400, "bad byte in the method"},
+    {"method isn't a token, first byte", S("(GET / HTTP/1.1\r\n" REST), 400, "bad byte in the method"},
     {"8-bit method", S("G\xc3\x89T / HTTP/1.1\r\n" REST), 400, "bad byte in the method"},
     {"method in lower case", S("get /ws HTTP/1.1\r\n" REST), 400, "needs GET"},
     {"HEAD", S("HEAD /ws HTTP/1.1\r\n" REST), 400, "needs GET"},
@@ -259,13 +260,17 @@ static void hosts(void **state)
                                        "xn--bcher-kva.example",
                                        "a:",
                                        "-._~!$&'()*+;=",
-                                       "a:0"};
-    static const char *const BAD[] = {
-        "a b",          "a/b",     "a@b",      "a:b",      "a:80:80", "a:-1", "a:+1",   ":80",
-        "a:65536",      "a:99999", "a:000080", "a\\b",     "a\"b",    "a<b",  "a?b",    "a#b",
-        "a,b",          "a, b",    "[::1",     "::1",      "[]",      "[:]x", "[::1]a", "[::g]",
-        "[::1%25eth0]", "a%2",     "a%zz",     "\xc3\xa4", "a\tb",    "a{b",  "a|b",    "a^b",
-        "a`b",          "[v1.a]",  "http://a", "%",        "a%1"};
+                                       "a:0",
+                                       "a:9909",
+                                       "a%0f%9a%AF%Fa",
+                                       "[::]",
+                                       "az09AZ"};
+    static const char *const BAD[] = {"a b",  "a/b",     "a@b",     "a:b",          "a:80:80", "a:-1", "a:+1",
+                                      ":80",  "a:65536", "a:99999", "a:000080",     "a\\b",    "a\"b", "a<b",
+                                      "a?b",  "a#b",     "a,b",     "a, b",         "[::1",    "::1",  "[]",
+                                      "[:]x", "[::1]a",  "[::g]",   "[::1%25eth0]", "a%2",     "a%zz", "a%2z",
+                                      "a%z2", "a%20/b",  "[:80",    "\xc3\xa4",     "a\tb",    "a{b",  "a|b",
+                                      "a^b",  "a`b",     "[v1.a]",  "http://a",     "%",       "a%1"};
 
     (void)state;
     for (size_t i = 0; i < sizeof GOOD / sizeof GOOD[0] + sizeof BAD / sizeof BAD[0]; i++) {
