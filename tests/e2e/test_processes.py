@@ -23,15 +23,6 @@ def spread(w, client, n_each=4):
     raise AssertionError(f"the clients aren't spread over the workers: {w.workers()}")
 
 
-def worker_of(w, one_client):
-    """The number of the worker that holds this client's connection: a stopped one doesn't echo."""
-    port = one_client.sock.getsockname()[1]
-    for row in w.workers():
-        if port in peer_ports(row["pid"]):
-            return row["worker"]
-    raise AssertionError("nobody holds it")
-
-
 def peer_ports(pid):
     """The remote ports of the TCP sockets of a process."""
     inodes = set()
@@ -52,9 +43,10 @@ def peer_ports(pid):
 
 
 def sort_by_worker(w, clients):
-    held = {}
-    for c in clients:
-        held.setdefault(worker_of(w, c), []).append(c)
+    """The clients of each worker, by its number."""
+    ports = {row["worker"]: peer_ports(row["pid"]) for row in w.workers()}
+    held = {number: [c for c in clients if c.sock.getsockname()[1] in ports[number]] for number in ports}
+    assert sum(len(of_one) for of_one in held.values()) == len(clients)
     return held
 
 
