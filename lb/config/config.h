@@ -16,6 +16,7 @@
 #define CONFIG_NAME_MAX      47 /* inih cuts longer ones; with NUL 48 */
 #define CONFIG_LISTENERS_MAX 256
 #define CONFIG_POOLS_MAX     1024
+#define CONFIG_BACKENDS_MAX  65536 /* the most that max_backends may be */
 #define CONFIG_OFF           0 /* of sizes, times and limits whose default is off */
 
 enum config_protocol { CONFIG_PROTOCOL_WEBSOCKET, CONFIG_PROTOCOL_TCP };

@@ -50,7 +50,13 @@ struct msg {
     X(CREDIT,     "director -> worker",     sizeof(struct msg_credit),   0,  "so many more ROWS of that serial are taken")             \
     X(ROWS,       "worker -> director",     sizeof(struct msg_rows),     0,  "connections, as struct conn_row behind it")              \
     X(CLOSE_SESSION, "director -> worker",  sizeof(struct msg_close_session), 0, "end a connection; answered by DONE")                 \
-    X(LOG,        "worker -> director",     sizeof(struct msg_log),      0,  "a line for the log, as text behind it")
+    X(LOG,        "worker -> director",     sizeof(struct msg_log),      0,  "a line for the log, as text behind it")                  \
+    X(RESTART_WORKER, "director -> supervisor", sizeof(struct msg_restart_worker), 0, "replace a worker by a successor; answered by DONE when that has begun") \
+    X(GIVE,       "supervisor -> worker",   sizeof(struct msg_peer),     1,  "accept no more, hand every relaying connection to the worker at the other end, then leave") \
+    X(TAKE,       "supervisor -> worker",   sizeof(struct msg_peer),     1,  "connections come from the worker at the other end")      \
+    X(DICTIONARY, "worker -> worker",       sizeof(struct msg_dictionary), 0, "what the ids in the rows that follow mean; see proto/move.h") \
+    X(MOVE,       "worker -> worker",       sizeof(struct msg_move),     MSG_FDS_MAX, "connections, frozen")                          \
+    X(MOVED,      "worker -> worker",       sizeof(struct msg_moved),    0,  "these of that batch are mine now")
 /* clang-format on */
 
 enum msg_type {
@@ -125,6 +131,36 @@ struct msg_close_session {
 struct msg_log {
     uint32_t level;
     uint32_t text_len;
+};
+struct msg_restart_worker {
+    uint32_t number;
+};
+
+/* Moving connections: proto/move.h tells the protocol. */
+enum msg_entry_kind { ENTRY_LISTENER, ENTRY_POOL, ENTRY_BACKEND };
+struct msg_entry {
+    uint64_t id;   /* as the rows say it: an index, or a backend's id */
+    uint32_t kind; /* enum msg_entry_kind */
+    uint32_t pool; /* of a backend: the sender's index of its pool */
+    char name[48];
+    struct address address; /* of a backend */
+};
+struct msg_dictionary {
+    uint32_t n; /* struct msg_entry behind it */
+    uint32_t pad;
+};
+struct msg_move {
+    uint32_t n;         /* struct msg_move_row behind it; of each two descriptors: client's, backend's */
+    uint32_t row_bytes; /* sizeof(struct msg_move_row) */
+    uint32_t version;   /* CONN_ROW_VERSION */
+    uint32_t unsent;    /* 1: the last descriptor is a memfd with the bytes that waited, one after the other */
+};
+struct msg_move_row {
+    struct conn_row row;
+    uint32_t unsent_bytes[2]; /* that waited for the client, for the backend */
+};
+struct msg_moved {
+    uint64_t taken; /* bit i: row i of the batch (its serial is this message's) has a new owner */
 };
 
 /* Whether a packet of n bytes with n_fds descriptors is a whole message of a known type and of this version;

@@ -167,6 +167,19 @@ bool candidates_pick(struct candidates *k, uint32_t pool, const uint32_t *tried,
     return chosen != ALGO_NONE;
 }
 
+struct shm_backend_cell *candidates_adopt(struct candidates *k, uint32_t pool, uint64_t backend_id)
+{
+    struct pool_view *p = &k->pools[pool];
+    int i = find_node(k, p, backend_id);
+    if (i < 0)
+        return NULL;
+    struct shm_backend_cell *cell = own_cell(k, &p->nodes[i]);
+    shm_add(&cell->connections, 1);
+    if (p->view.nodes[i].connections < UINT32_MAX)
+        p->view.nodes[i].connections++;
+    return cell;
+}
+
 void candidates_release(struct candidates *k, uint32_t pool, uint64_t backend_id,
                         struct shm_backend_cell *cell)
 {

@@ -68,6 +68,8 @@ void candidates_fini(struct candidates *k);
  * candidates_release. */
 bool candidates_pick(struct candidates *k, uint32_t pool, const uint32_t *tried, uint32_t n_tried,
                      uint64_t now_ms, uint64_t *backend_id, struct shm_backend_cell **cell);
+/* A connection that another worker placed is held here now. NULL: there is no such backend in the pool. */
+struct shm_backend_cell *candidates_adopt(struct candidates *k, uint32_t pool, uint64_t backend_id);
 void candidates_release(struct candidates *k, uint32_t pool, uint64_t backend_id,
                         struct shm_backend_cell *cell);
 

@@ -8,9 +8,32 @@
 static void on_client(struct ev_loop *loop, ev_io *w, int revents);
 static void on_backend(struct ev_loop *loop, ev_io *w, int revents);
 
-struct conn *conn_new(struct worker *w, uint16_t listener, int fd, const struct address *peer)
+/* Watchers, sockets and a place at the end of the list. */
+static struct conn *make(struct worker *w, int client_fd, int backend_fd)
 {
     struct conn *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->side[CLIENT].io = (struct io){.fd = client_fd, .kind = IO_PLAIN};
+    c->side[BACKEND].io = (struct io){.fd = backend_fd, .kind = IO_PLAIN};
+    ev_init(&c->side[CLIENT].watcher, on_client);
+    ev_init(&c->side[BACKEND].watcher, on_backend);
+    c->side[CLIENT].watcher.data = c->side[BACKEND].watcher.data = w;
+    c->until_ms = TIMER_NEVER;
+
+    c->prev = w->conns_last;
+    if (w->conns_last)
+        w->conns_last->next = c;
+    else
+        w->conns = c;
+    w->conns_last = c;
+    w->n_conns++;
+    return c;
+}
+
+struct conn *conn_new(struct worker *w, uint16_t listener, int fd, const struct address *peer)
+{
+    struct conn *c = make(w, fd, -1);
     if (!c)
         return NULL;
     const struct config_listener *l = &w->config->listeners[listener];
@@ -24,20 +47,17 @@ struct conn *conn_new(struct worker *w, uint16_t listener, int fd, const struct 
     address_to_ip(peer, &r->client);
     ws_frame_init(&r->side[CLIENT].frame, true);
     ws_frame_init(&r->side[BACKEND].frame, false);
-    c->side[CLIENT].io = (struct io){.fd = fd, .kind = IO_PLAIN};
-    c->side[BACKEND].io = (struct io){.fd = -1, .kind = IO_PLAIN};
-    ev_init(&c->side[CLIENT].watcher, on_client);
-    ev_init(&c->side[BACKEND].watcher, on_backend);
-    c->side[CLIENT].watcher.data = c->side[BACKEND].watcher.data = w;
-    c->until_ms = TIMER_NEVER;
+    return c;
+}
 
-    c->prev = w->conns_last;
-    if (w->conns_last)
-        w->conns_last->next = c;
-    else
-        w->conns = c;
-    w->conns_last = c;
-    w->n_conns++;
+struct conn *conn_adopt(struct worker *w, const struct conn_row *row, int client_fd, int backend_fd)
+{
+    struct conn *c = make(w, client_fd, backend_fd);
+    if (!c)
+        return NULL;
+    c->row = *row;
+    c->frozen = true;
+    c->side[CLIENT].stalled_ms = c->side[BACKEND].stalled_ms = (uint32_t)w->now_ms;
     return c;
 }
 

@@ -82,11 +82,16 @@ struct conn {
     bool broken : 1;     /* memory was refused for bytes that had to wait: the stream can't go on */
     bool counted : 1;    /* in the listener's and the seat's gauges */
     bool refused : 1;    /* refused at accept */
+    bool frozen : 1;     /* on its way to another worker: nothing happens to it here */
+    bool unmovable : 1;  /* the successor couldn't take it */
 };
 
 /* conn.c */
 struct conn *conn_new(struct worker *w, uint16_t listener, int fd,
                       const struct address *peer); /* takes fd; NULL: no memory */
+/* One that comes from another worker: its row, which has been checked, and its sockets (taken). It is frozen.
+ * NULL: no memory. */
+struct conn *conn_adopt(struct worker *w, const struct conn_row *row, int client_fd, int backend_fd);
 /* Takes it off the list of the living, so that nobody finds it; conn_free follows at the end of the turn. */
 void conn_bury(struct worker *w, struct conn *c);
 void conn_free(struct conn *c);
@@ -102,6 +107,9 @@ bool conn_is_open(const struct conn *c, enum conn_end end);
 
 /* drive.c */
 void conn_drive(struct worker *w, struct conn *c, unsigned events);
+/* Another worker has it now: our copies of its sockets go, without a word on them, and it isn't counted as
+ * ended. */
+void conn_given(struct worker *w, struct conn *c);
 void conn_kill(struct worker *w, struct conn *c, enum close_reason reason); /* CLOSED at once */
 
 /* The steps, one file a part of the life. */

@@ -35,7 +35,8 @@ static void set_timer(struct worker *w, struct conn *c)
         timer_set(&w->wheel, &c->timer, c->until_ms);
 }
 
-static void book_end(struct worker *w, struct conn *c)
+/* It is no longer among this worker's: gauges and the place go. */
+static void uncount(struct worker *w, struct conn *c)
 {
     conn_release_place(w, c);
     if (!c->counted)
@@ -45,13 +46,12 @@ static void book_end(struct worker *w, struct conn *c)
     shm_sub(&cell->connections, 1);
     if (c->row.opened)
         shm_sub(&cell->open, 1);
-    shm_add(&cell->ended[c->row.reason], 1);
     c->counted = false;
 }
 
-/* Everything but the memory goes at once; that goes at the end of the turn, since callers still hold the
- * pointer. */
-static void finish(struct worker *w, struct conn *c)
+/* Sockets, buffers and whoever else points to it. The memory goes at the end of the turn, since callers still
+ * hold the pointer. */
+static void let_go(struct worker *w, struct conn *c)
 {
     for (int end = CLIENT; end <= BACKEND; end++) {
         ev_io_stop(w->loop, &c->side[end].watcher);
@@ -59,17 +59,25 @@ static void finish(struct worker *w, struct conn *c)
         buffer_free(&c->side[end].out);
     }
     timer_cancel(&w->wheel, &c->timer);
-    if (c->row.reason == CLOSE_REASON_NONE)
-        conn_reason(c, c->row.opened ? CLOSE_REASON_client : CLOSE_REASON_client_gone);
+    uncount(w, c);
+    query_forget(w, c);
+    give_forget(w, c);
+    conn_handshake_free(c);
+    conn_bury(w, c);
+}
+
+static void end(struct worker *w, struct conn *c)
+{
+    conn_reason(c, c->row.opened ? CLOSE_REASON_client : CLOSE_REASON_client_gone);
     if (log_get_level() <= LOG_LEVEL_DEBUG) {
         char source[ADDRESS_TEXT_MAX];
         address_ip_format(&c->row.client, true, source);
         log_debug("session %016" PRIx64 " from %s has ended: %s", c->row.id, source,
                   close_reason_name((enum close_reason)c->row.reason));
     }
-    book_end(w, c);
-    query_forget(w, c);
-    conn_handshake_free(c);
+    if (c->counted)
+        shm_add(&shm_listener_cell(&w->shm, w->seat, c->row.listener)->ended[c->row.reason], 1);
+    let_go(w, c);
     accept_review(w);
 }
 
@@ -82,15 +90,15 @@ static void set_state(struct worker *w, struct conn *c, enum conn_state next)
     }
     c->row.state = (uint8_t)next;
     c->until_ms = TIMER_NEVER;
-    if (next != CONN_CLOSED)
-        return;
-    finish(w, c);
-    conn_bury(w, c);
+    if (next == CONN_CLOSED)
+        end(w, c);
+    else if (next == CONN_RELAY && w->giver)
+        w->giver->again = true;
 }
 
 void conn_drive(struct worker *w, struct conn *c, unsigned events)
 {
-    while (c->row.state != CONN_CLOSED) {
+    while (c->row.state != CONN_CLOSED && !c->frozen) {
         enum conn_state next = steps[c->row.state](w, c, events);
         if (next == c->row.state) {
             arm(w, &c->side[CLIENT]);
@@ -108,4 +116,11 @@ void conn_kill(struct worker *w, struct conn *c, enum close_reason reason)
     conn_reason(c, reason);
     if (c->row.state != CONN_CLOSED)
         set_state(w, c, CONN_CLOSED);
+}
+
+void conn_given(struct worker *w, struct conn *c)
+{
+    c->row.state = CONN_CLOSED;
+    let_go(w, c);
+    w->rebuild = true;
 }

@@ -66,6 +66,6 @@ void leave_check(struct worker *w)
             next = c->next;
             conn_kill(w, c, CLOSE_REASON_shutdown);
         }
-    if ((w->leaving || w->orphan) && !w->n_conns)
+    if ((w->leaving || w->orphan || w->giver) && !w->n_conns)
         ev_break(w->loop, EVBREAK_ALL);
 }

@@ -78,7 +78,14 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *p, int revents)
         return;
     if (w->now_ms - shm_get(&w->seat->heartbeat_ms) >= BEAT_MS)
         beat(w);
+    give_more(w);
     leave_check(w);
+    if (w->rebuild) {
+        /* What was given away stays in the epoll set as long as the taker has it open: the set is made anew.
+         */
+        ev_loop_fork(loop);
+        w->rebuild = false;
+    }
     uint64_t next = timer_wheel_next(&w->wheel);
     if (w->leaving && w->leave_by_ms < next)
         next = w->leave_by_ms;
@@ -294,6 +301,16 @@ static void on_supervisor(void *ctx, struct channel_io *ch, const struct msg *m,
         break;
     case MSG_PEER:
         take_peer(w, fds, n_fds);
+        break;
+    case MSG_GIVE:
+    case MSG_TAKE:
+        if (!w->started || n_fds != 1)
+            break;
+        if (m->type == MSG_GIVE)
+            give_begin(w, fds[0]);
+        else
+            take_begin(w, fds[0], ((const struct msg_peer *)msg_body(m))->pid);
+        fds[0] = -1;
         break;
     case MSG_SHUTDOWN:
         if (w->started)

@@ -9,6 +9,7 @@
 #include "base/timer_wheel.h"
 #include "config/config.h"
 #include "net/channel_io.h"
+#include "proto/move.h"
 #include "shm/table.h"
 #include "worker/candidates.h"
 #include "worker/conn.h"
@@ -19,6 +20,8 @@
 #define WORKER_FDS_RESERVED 32u
 #define WORKER_REFUSALS_MAX 16u
 #define WORKER_QUERIES_MAX  8u
+/* Batches that a taker lets come at a time. */
+#define WORKER_TAKE_CREDIT 4u
 
 /* One socket that listens. */
 struct acceptor {
@@ -36,6 +39,34 @@ struct query {
     struct conn *at; /* the next to look at */
     uint32_t credit, sent;
     bool active;
+};
+
+/* This worker's connections on their way to a successor (give.c). */
+struct batch {
+    uint64_t serial;
+    uint32_t n;                         /* 0: free */
+    struct conn *conns[MOVE_BATCH_MAX]; /* NULL: it has ended meanwhile */
+};
+struct giver {
+    struct channel_io channel;
+    struct batch batches[MOVE_UNDER_WAY];
+    uint64_t serial;
+    uint32_t credit;
+    struct conn *at; /* the next to look at */
+    bool again;      /* some have come to relay since */
+    bool *told;      /* whether the taker knows a backend's slot; then pools and listeners */
+    uint64_t given;
+};
+
+/* A predecessor's connections on their way here (take.c). */
+struct taker {
+    struct channel_io channel;
+    int pidfd; /* of the giver */
+    int listeners[CONFIG_LISTENERS_MAX],
+        pools[CONFIG_POOLS_MAX]; /* its index to ours; -1: we have none such */
+    uint64_t *backends;          /* its slot to its id and ours, two words each */
+    uint32_t n_backends;
+    uint64_t taken;
 };
 
 struct worker {
@@ -69,6 +100,10 @@ struct worker {
     uint32_t n_conns, n_refused; /* of them: refused at accept, without a head read */
     struct query queries[WORKER_QUERIES_MAX];
 
+    struct giver *giver; /* NULL: nobody succeeds this worker */
+    struct taker *taker; /* NULL: it succeeds nobody */
+    bool rebuild;        /* sockets were given away: the loop's epoll set must be made anew */
+
     bool started, orphan, leaving;
     uint64_t leave_by_ms;
     uint64_t heap_at_ms;
@@ -98,6 +133,12 @@ void accept_timer_cb(struct ev_loop *loop, ev_timer *t, int revents);
 void leave_begin(struct worker *w, uint64_t deadline_ms);         /* tells all, leaves after the last */
 void leave_ask(struct worker *w, struct conn *c, uint64_t at_ms); /* of one that opened meanwhile */
 void leave_check(struct worker *w);                               /* ends the loop when nothing is left */
+
+/* give.c, take.c: proto/move.h tells the protocol */
+void give_begin(struct worker *w, int fd); /* takes fd */
+void give_more(struct worker *w);          /* once a turn */
+void give_forget(struct worker *w, const struct conn *c);
+void take_begin(struct worker *w, int fd, uint32_t pid); /* takes fd */
 
 /* queries.c */
 void query_message(struct worker *w, const struct msg *m);
