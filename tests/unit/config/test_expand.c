@@ -60,6 +60,17 @@ static void test_mistakes(void **state)
     refuse("a${B${WSLB_T_A}}", NO_NAME);
 }
 
+static void test_long_name(void **state)
+{
+    char text[600] = "${", error[EXPAND_ERROR_MAX];
+
+    (void)state;
+    memset(text + 2, 'A', 500);
+    text[502] = '}';
+    assert_null(expand_env(text, 10000, error));
+    assert_string_equal(error, NO_NAME);
+}
+
 static void test_bound(void **state)
 {
     char error[EXPAND_ERROR_MAX] = "", *got;
@@ -78,10 +89,8 @@ static void test_bound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_variables),
-        cmocka_unit_test(test_plain),
-        cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_variables), cmocka_unit_test(test_plain), cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_long_name), cmocka_unit_test(test_bound),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

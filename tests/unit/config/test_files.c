@@ -152,10 +152,11 @@ static void test_absolute_include(void **state)
 
     (void)state;
     snprintf(text, sizeof(text), "[global]\ninclude = %s/abs*.ini\ninclude = %s/plain.ini\n" FRONT, dir, dir);
-    put("wslb.ini", text);
+    assert_int_equal(mkdir("etc", 0700), 0);
+    put("etc/wslb.ini", text);
     put("abs1.ini", MAIN);
     put("plain.ini", ECHO1);
-    c = load("wslb.ini");
+    c = load("etc/wslb.ini");
     assert_int_equal(c->n_backends, 1);
     config_free(c);
 }
@@ -197,6 +198,8 @@ static void test_no_match(void **state)
     config_free(load("wslb.ini"));
     put("wslb.ini", "[global]\nworkers = 1\ninclude = none.ini\n" SMALL);
     refuse("wslb.ini", "wslb.ini:3: include none.ini: No such file or directory\n");
+    put("wslb.ini", "[global]\ninclude = none.ini\n"); /* what seems to lack may stand there */
+    refuse("wslb.ini", "wslb.ini:2: include none.ini: No such file or directory\n");
 }
 
 static void test_errors_in_includes(void **state)

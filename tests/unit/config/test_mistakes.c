@@ -425,6 +425,15 @@ static void test_names_that_nobody_defines(void **state)
         "c.ini:10: pool: nobody defines [pool mainmainmainmainmainmainmainmainmainmainmainmainmainmain]\n");
 }
 
+/* A section that is an error is no hint. */
+static void test_no_hint_to_what_is_wrong(void **state)
+{
+    (void)state;
+    check_errors(SMALL "[pool ot!her]\n[backend x]\naddress = a:1\npool = other\n",
+                 "c.ini:8: [pool ot!her]: a name is made of letters, digits, '.', '_' and '-'\n"
+                 "c.ini:11: pool: nobody defines [pool other]\n");
+}
+
 static void test_smallest(void **state)
 {
 #define SMALLEST "c.ini:1: the smallest useful config is a listener, a pool and its backends; lacking:"
@@ -445,11 +454,14 @@ static void test_too_many(void **state)
 
     (void)state;
     len += (size_t)snprintf(text, sizeof(text), SMALL "[global]\nmax_backends = 3\n");
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 3; i++)
         len += (size_t)snprintf(text + len, sizeof(text) - len, "[backend b%d]\npool=main\naddress=a:1\n", i);
     check_errors(
         text,
-        "c.ini:16: [backend b2] is one too many: there are 5 backends, and max_backends in [global] is 3\n");
+        "c.ini:16: [backend b2] is one too many: there are 4 backends, and max_backends in [global] is 3\n");
+
+    memcpy(strstr(text, "= 3"), "= 4", 3);
+    config_free(parse(text));
 
     len = (size_t)snprintf(text, sizeof(text), SMALL);
     for (int i = 0; i < 1024; i++)
@@ -520,7 +532,7 @@ static void test_values_bound(void **state)
 /* Of very many errors the first are told, in time that isn't the square of their number. */
 static void test_many_errors(void **state)
 {
-    size_t cap = 7u << 20, len = 0, n = 0;
+    size_t cap = 2u << 20, len = 0, n = 0;
     char *text = malloc(cap);
     struct config_errors errors = {0};
 
@@ -558,6 +570,7 @@ int main(void)
         cmocka_unit_test(test_empty_sections),
         cmocka_unit_test(test_required),
         cmocka_unit_test(test_names_that_nobody_defines),
+        cmocka_unit_test(test_no_hint_to_what_is_wrong),
         cmocka_unit_test(test_smallest),
         cmocka_unit_test(test_too_many),
         cmocka_unit_test(test_not_text),

@@ -18,9 +18,17 @@ struct spelling_case {
 
 static void test_slips(void **state)
 {
-    static const char *const words[] = {
-        "bind",          "backlog", "pool",   "handshake_timeout", "stall_timeout",
-        "close_timeout", "warning", "weight", "least-connections", NULL};
+    static const char *const words[] = {"bind",
+                                        "backlog",
+                                        "pool",
+                                        "handshake_timeout",
+                                        "stall_timeout",
+                                        "close_timeout",
+                                        "warning",
+                                        "weight",
+                                        "least-connections",
+                                        "a_b_c",
+                                        NULL};
     static const struct spelling_case cases[] = {
         {"handshake_timout", "handshake_timeout"},
         {"hanshake_timeout", "handshake_timeout"},
@@ -31,6 +39,7 @@ static void test_slips(void **state)
         {"bindd", "bind"},
         {"wieght", "weight"},
         {"weigth", "weight"},
+        {"A-b-C", "a_b_c"},
         {"warn", "warning"},
         {"least_connections", "least-connections"},
         {"leastconnections", "least-connections"},
