@@ -86,14 +86,15 @@ void client_key(uint64_t identity, char key[CLIENT_KEY_LEN + 1])
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     uint64_t words[2] = {payload_mix(identity), payload_mix(~identity)};
     uint8_t bytes[18] = {0}; /* the key has 16; two of padding */
+    char *at = key;
 
     memcpy(bytes, words, sizeof words);
-    for (unsigned i = 0; i < CLIENT_KEY_LEN / 4; i++) {
-        unsigned v = (unsigned)bytes[3 * i] << 16 | (unsigned)bytes[3 * i + 1] << 8 | bytes[3 * i + 2];
+    for (size_t i = 0; i < sizeof bytes; i += 3) {
+        unsigned v = (unsigned)bytes[i] << 16 | (unsigned)bytes[i + 1] << 8 | bytes[i + 2];
         for (unsigned k = 0; k < 4; k++)
-            key[4 * i + k] = digits[v >> (18 - 6 * k) & 63];
+            *at++ = digits[v >> (18 - 6 * k) & 63];
     }
-    memcpy(key + CLIENT_KEY_LEN - 2, "==", 3);
+    memcpy(key + CLIENT_KEY_LEN - 2, "==", 3); /* 16 bytes end within the last group */
 }
 
 static size_t header_len(uint64_t size)

@@ -262,7 +262,7 @@ static int wait_events(struct load *l, struct epoll_event *events)
 
     if (wheel_ms != TIMER_NEVER && wheel_ms * NS_PER_MS < next)
         next = wheel_ms * NS_PER_MS;
-    uint64_t left = next == NEVER ? 60 * 1000 * NS_PER_MS : next > now ? next - now : 0;
+    uint64_t left = next == NEVER ? UINT64_C(60000) * NS_PER_MS : next > now ? next - now : 0;
     ts = (struct timespec){.tv_sec = (time_t)(left / 1000000000), .tv_nsec = (long)(left % 1000000000)};
     int n = epoll_pwait2(l->epoll_fd, events, EVENTS_MAX, &ts, NULL);
     if (n < 0 && errno == ENOSYS) /* before Linux 5.11: the last part of a millisecond is spent awake */
