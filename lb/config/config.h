@@ -17,7 +17,7 @@
 #define CONFIG_LISTENERS_MAX 256
 #define CONFIG_POOLS_MAX     1024
 #define CONFIG_BACKENDS_MAX  65536 /* the most that max_backends may be */
-#define CONFIG_OFF           0 /* of sizes, times and limits whose default is off */
+#define CONFIG_OFF           0     /* of sizes, times and limits whose default is off */
 
 enum config_protocol { CONFIG_PROTOCOL_WEBSOCKET, CONFIG_PROTOCOL_TCP };
 enum config_forwarded { CONFIG_FORWARDED_OFF, CONFIG_FORWARDED_X, CONFIG_FORWARDED_RFC7239 };

@@ -178,12 +178,12 @@ static void read_file(struct draft *d, const struct asker *by, const char *path)
         close(fd);
         return;
     }
-    ok = read_all(fd, DRAFT_BYTES_MAX - d->file_bytes, &text, &len);
+    ok = read_all(fd, d->bytes_max - d->file_bytes, &text, &len);
     if (!ok)
         fail(d, by, path, "%s", strerror(errno));
     close(fd);
-    if (ok && len > DRAFT_BYTES_MAX - d->file_bytes) {
-        fail(d, by, path, "the configuration is larger than %u MiB", DRAFT_BYTES_MAX >> 20);
+    if (ok && len > d->bytes_max - d->file_bytes) {
+        fail(d, by, path, "the configuration is larger than %zu MiB", d->bytes_max >> 20);
         ok = false;
     }
     if (ok && !add_file(d, path, id)) {
@@ -262,6 +262,8 @@ void draft_read_file(struct draft *d, const char *path)
 {
     struct asker nobody = {0};
 
+    d->bytes_max = DRAFT_FILES_BYTES_MAX;
+    d->lines_max = DRAFT_FILES_LINES_MAX;
     read_file(d, &nobody, path);
 }
 
@@ -270,9 +272,11 @@ void draft_read_text(struct draft *d, const char *text, size_t len, const char *
     struct source src = {.d = d};
     static const uint64_t no_id[2];
 
-    if (len > DRAFT_BYTES_MAX) {
+    d->bytes_max = DRAFT_TEXT_BYTES_MAX;
+    d->lines_max = DRAFT_TEXT_LINES_MAX;
+    if (len > d->bytes_max) {
         config_errors_add(d->errors, name, 0, "the configuration is larger than %u MiB",
-                          DRAFT_BYTES_MAX >> 20);
+                          DRAFT_TEXT_BYTES_MAX >> 20);
         return;
     }
     if (!add_file(d, name, no_id)) {

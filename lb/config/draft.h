@@ -11,11 +11,15 @@
 #include "config/config.h"
 #include "config/options.h"
 
-#define DRAFT_BYTES_MAX    (8u << 20) /* of all files, and once more of all values */
-#define DRAFT_LINES_MAX    1000000u
-#define DRAFT_FILES_MAX    1024u
-#define DRAFT_DEPTH_MAX    8u /* of includes within includes */
-#define DRAFT_BACKENDS_MAX 65536u
+/* Of all files together, and the bytes once more of all values. An effective text says what the files leave
+ * to defaults, and each item of a list on its own line: whatever fits into the files must fit into it. */
+#define DRAFT_FILES_BYTES_MAX (8u << 20)
+#define DRAFT_FILES_LINES_MAX 1000000u
+#define DRAFT_TEXT_BYTES_MAX  (256u << 20)
+#define DRAFT_TEXT_LINES_MAX  16000000u
+
+#define DRAFT_FILES_MAX 1024u
+#define DRAFT_DEPTH_MAX 8u /* of includes within includes */
 
 struct draft_entry {
     const struct option *option;
@@ -48,8 +52,8 @@ struct draft {
 
     void *names; /* a tsearch tree of the sections that aren't dropped */
     uint64_t (*file_ids)[2];
-    size_t file_bytes, value_bytes;
-    uint32_t lines;
+    size_t bytes_max, file_bytes, value_bytes;
+    uint32_t lines_max, lines;
 };
 
 void draft_init(struct draft *d, struct config_errors *errors);

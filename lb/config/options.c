@@ -40,7 +40,7 @@ const struct option option_table[] = {
      .help = "The file mode of the admin socket: who may connect may command."},
     {GLOBAL("admin_group", group, admin_group),
      .help = "The group that owns the admin socket; without it the group is left as it is."},
-    {GLOBAL("max_backends", count32, max_backends), "4096", BETWEEN(1, 65536),
+    {GLOBAL("max_backends", count32, max_backends), "4096", BETWEEN(1, CONFIG_BACKENDS_MAX),
      .help = "Room for backends in the shared tables, for those added while wslb runs, too."},
     {GLOBAL("max_connections", count64, max_connections), "auto", BETWEEN(1, UINT32_MAX), .zero = "auto",
      .help = "How many connections are carried at once, over all workers; auto is what the descriptors carry."},

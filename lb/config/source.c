@@ -72,7 +72,7 @@ static bool check_name(const struct source *src, uint32_t line, const char *kind
 static bool check_count(const struct source *src, const struct draft_section *s)
 {
     static const uint32_t limits[OPTION_SECTIONS] = {1, CONFIG_LISTENERS_MAX, CONFIG_POOLS_MAX,
-                                                     DRAFT_BACKENDS_MAX};
+                                                     CONFIG_BACKENDS_MAX};
 
     if (src->d->counts[s->kind] < limits[s->kind])
         return true;
@@ -169,7 +169,7 @@ static void on_section(void *ctx, uint32_t line, const char *kind, const char *n
 static char *value_of(const struct source *src, uint32_t line, const char *key, const char *value)
 {
     struct draft *d = src->d;
-    char error[EXPAND_ERROR_MAX], *text = expand_env(value, DRAFT_BYTES_MAX - d->value_bytes, error);
+    char error[EXPAND_ERROR_MAX], *text = expand_env(value, d->bytes_max - d->value_bytes, error);
     size_t len, blanks;
 
     if (!text) {
@@ -297,7 +297,7 @@ void source_read(struct source *src, const char *text, size_t len)
     uint32_t lines;
 
     src->headless = true;
-    if (!ini_reader_run(text, len, DRAFT_LINES_MAX - d->lines, &lines, &events, src))
+    if (!ini_reader_run(text, len, d->lines_max - d->lines, &lines, &events, src))
         d->incomplete = true;
     d->lines += lines;
     leave_section(src);

@@ -306,6 +306,31 @@ static void test_too_large(void **state)
     refuse("/dev/zero", "/dev/zero: the configuration is larger than 8 MiB\n");
 }
 
+/* Values grow by ${}: what they may be together is bounded, too. */
+static void test_values_too_large(void **state)
+{
+    char *value = malloc(100001);
+    struct config_errors errors = {0};
+    FILE *f = fopen("wslb.ini", "w");
+
+    (void)state;
+    assert_non_null(value);
+    assert_non_null(f);
+    memset(value, 'x', 100000);
+    value[100000] = '\0';
+    setenv("WSLB_T_BIG", value, 1);
+    for (int i = 0; i < 100; i++)
+        fprintf(f, "[pool p%d]\nclose_code=${WSLB_T_BIG}\n", i);
+    assert_int_equal(fclose(f), 0);
+    assert_null(config_load("wslb.ini", &errors));
+    assert_non_null(
+        strstr(errors.text, "close_code: the values of the configuration are too large together\n"));
+    assert_int_equal(errors.n, 101);
+    config_errors_fini(&errors);
+    unsetenv("WSLB_T_BIG");
+    free(value);
+}
+
 /* `wslb -c <(make-config)` */
 static void test_pipe(void **state)
 {
@@ -342,6 +367,7 @@ int main(void)
         IN_DIR(test_depth),
         IN_DIR(test_too_many_files),
         IN_DIR(test_too_large),
+        IN_DIR(test_values_too_large),
         IN_DIR(test_pipe),
     };
 

@@ -357,12 +357,41 @@ static void test_reads_back(void **state)
     }
 }
 
+/* The largest files: their effective text is longer than they may be, and reads back all the same. */
+static void test_largest(void **state)
+{
+    size_t cap = 7u << 20, len = 0;
+    char *said = malloc(cap), *printed;
+    struct config *once, *twice;
+
+    (void)state;
+    assert_non_null(said);
+    len += (size_t)snprintf(said, cap,
+                            SMALL "[global]\nmax_backends=65536\n[listener two]\nbind=:1\npool=main\n");
+    for (unsigned i = 1; i < 65536; i++)
+        len += (size_t)snprintf(
+            said + len, cap - len,
+            "[backend abcdefghijklmnopqrstuvwxyz.0123456789-%05u]\npool=main\naddress=a:1\n", i);
+    assert_true(len < cap);
+    once = parse_bytes(said, len);
+    free(said);
+    printed = config_print(once, &len);
+    assert_non_null(printed);
+    assert_true(len > 8u << 20);
+    twice = parse_bytes(printed, len);
+    free(printed);
+    check_same(once, twice);
+    config_free(once);
+    config_free(twice);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_not_set),
         cmocka_unit_test(test_reads_back),
+        cmocka_unit_test(test_largest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
