@@ -1,5 +1,6 @@
 #include "director/show.h"
 
+#include "algo/algo.h"
 #include "director/director_int.h"
 #include "director/lookup.h"
 #include "proto/close_reason.h"
