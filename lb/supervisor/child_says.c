@@ -34,6 +34,8 @@ void child_says(void *ctx, struct channel_io *channel, const struct msg *m, int 
     struct child *c = ctx;
     size_t len;
     (void)channel, (void)fds, (void)n_fds;
+    if (c->state == CHILD_ENDING && m->type != MSG_FAILED)
+        return; /* it is killed already, and nothing is to be had from it */
     switch (m->type) {
     case MSG_READY:
         children_ready(c);

@@ -75,6 +75,7 @@ static void begin(struct fake *f)
     if (is(f, "lies")) {
         struct msg_set_backend q = {.backend_id = shm_backend_id(0, 1)};
         send_message(MSG_SET_BACKEND, 0, &q, sizeof q);
+        send_message(MSG_SET_BACKEND, 0, &q, sizeof q);
         return;
     }
     if (is(f, "garbage")) {

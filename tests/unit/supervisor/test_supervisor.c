@@ -291,6 +291,9 @@ static void test_who_lies_is_killed(void **state)
     await("was killed by signal 9 (SIGKILL)");
     kill(supervisor, SIGTERM);
     check_fine_end();
+    assert_int_equal(count("set backend: "), 0);
+    /* Once for each, whatever else it had said before it was dead. */
+    assert_true(count("isn't its to say") <= count("fake HELLO role=2"));
 }
 
 static void test_who_sends_garbage_is_killed(void **state)
