@@ -295,6 +295,19 @@ def test_a_new_start_after_a_killed_supervisor(wslb, echo_backend, client):
     c.echo()
 
 
+def test_orphans_serve_what_is_queued(wslb, echo_backend, client):
+    w = wslb(simple_config(echo_backend(), workers=1))
+    worker = w.worker_pids()[0]
+    os.kill(worker, signal.SIGSTOP)
+    waiting = [client(w.port(), upgrade=False) for _ in range(5)]
+    w.kill()
+    os.kill(worker, signal.SIGCONT)
+    for c in waiting:
+        c.upgrade()
+        c.echo(b"served by an orphan")
+    wait_until("the address free", lambda: port_is_free(w.port()))
+
+
 def test_orphans_leave_at_term(wslb, echo_backend, client):
     w = wslb(simple_config(echo_backend(), workers=1))
     c = client(w.port()).echo()
