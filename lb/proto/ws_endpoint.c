@@ -81,8 +81,8 @@ size_t ws_endpoint_next(struct ws_endpoint *e, const uint8_t *bytes, size_t n, s
         at += ws_frame_feed(f, p->payload, p->n, &seen);
         p->end = seen.frames > 0;
     }
-    if (p->end && f->opcode == WS_CLOSE && f->close_code != WS_CLOSE_NONE &&
-        !ws_endpoint_code_ok(f->close_code))
+    /* A code that was sent and is 1005 or 0 looks like none to the tracker. */
+    if (p->end && f->opcode == WS_CLOSE && f->length > 0 && !ws_endpoint_code_ok(f->close_code))
         p->bad = "Close with a code that is never sent";
     return at;
 }

@@ -108,6 +108,8 @@ static const struct {
     {"Close", false, B("\x88\x02\x03\xe8"), false, 1, 1000},
     {"Close without a code", false, B("\x88\x00"), false, 1, WS_CLOSE_NONE},
     {"Close with half a code", false, B("\x88\x01\x03"), true, 0, 0},
+    {"Close 0", false, B("\x88\x02\0\0"), true, 1, 0},
+    {"Close 1005", false, B("\x88\x02\x03\xed"), true, 1, 0},
     {"Close 1006", false, B("\x88\x02\x03\xee"), true, 1, 0},
     {"Close 999", false, B("\x88\x02\x03\xe7"), true, 1, 0},
     {"Close 4999 with a reason", false,
