@@ -168,6 +168,20 @@ void admin_close_session(struct command *c)
     inquiry_asked(&x->inquiry);
 }
 
+void admin_restart_worker(struct command *c)
+{
+    struct msg_restart_worker m = {0};
+    uint64_t n;
+
+    if (units_parse_u64(c->arg[0], &n) && n < c->d->hello.workers) {
+        m.number = (uint32_t)n;
+        ask_supervisor(c, MSG_RESTART_WORKER, &m, sizeof m);
+    } else {
+        answer_error(&c->answer, "there is no worker \"%.32s\"; they are 0 to %" PRIu32, c->arg[0],
+                     c->d->hello.workers - 1);
+    }
+}
+
 void admin_stop(struct command *c)
 {
     ask_supervisor(c, MSG_STOP, NULL, 0);

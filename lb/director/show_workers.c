@@ -10,7 +10,6 @@ static uint64_t age_ms(uint64_t now_ms, uint64_t then_ms)
     return now_ms > then_ms ? now_ms - then_ms : 0;
 }
 
-/* A seat that is wanted and empty waits for its worker: it died, and its start is held back for a while. */
 static const char *word_for(uint32_t state, uint64_t heartbeat_age_ms)
 {
     if (state == SHM_SEAT_FREE || state == SHM_SEAT_STARTING)
@@ -37,15 +36,14 @@ static void since(struct answer *a, const char *key, uint64_t now_ms, uint64_t t
         answer_null(a, key);
 }
 
-static void worker(struct answer *a, const struct director *d, uint32_t seat_no)
+static void worker(struct answer *a, const struct director *d, struct shm_seat *seat, uint32_t number)
 {
-    struct shm_seat *seat = d->shm.seats[seat_no];
     uint32_t state = shm_get32(&seat->state), pid = shm_get32(&seat->pid);
     uint64_t heartbeat_ms = shm_get(&seat->heartbeat_ms), started_ms = shm_get(&seat->started_ms);
     uint64_t now_ms = clock_mono_ms();
 
     answer_row(a);
-    answer_u64(a, "worker", seat_no);
+    answer_u64(a, "worker", number);
     if (pid)
         answer_u64(a, "pid", pid);
     else
@@ -53,7 +51,7 @@ static void worker(struct answer *a, const struct director *d, uint32_t seat_no)
     answer_str(a, "state", word_for(state, age_ms(now_ms, heartbeat_ms)));
     answer_u64(a, "connections", shm_get(&seat->connections));
     answer_u64(a, "handshakes_total", handshakes(d, seat));
-    answer_u64(a, "restarts", shm_get32(&d->shm.supervisor->seat_restarts[seat_no]));
+    answer_u64(a, "restarts", shm_get32(&d->shm.supervisor->restarts[number]));
     since(a, "uptime_s", now_ms, started_ms, 1000);
     since(a, "heartbeat_age_ms", now_ms, heartbeat_ms, 1);
     answer_row_end(a);
@@ -67,8 +65,18 @@ void show_workers(struct command *c)
     const struct director *d = c->d;
 
     answer_list(&c->answer, columns);
-    for (uint32_t i = 0; i < d->shm.n_seats; i++) {
-        if (i < d->hello.workers || shm_get32(&d->shm.seats[i]->state) != SHM_SEAT_FREE)
-            worker(&c->answer, d, i);
+    for (uint32_t number = 0; number < d->hello.workers; number++) {
+        uint32_t rows = 0;
+
+        for (uint32_t i = 0; i < d->shm.n_seats; i++) {
+            struct shm_seat *seat = d->shm.seats[i];
+
+            if (shm_get32(&seat->state) == SHM_SEAT_FREE || shm_get32(&seat->number) != number)
+                continue;
+            worker(&c->answer, d, seat, number);
+            rows++;
+        }
+        if (!rows) /* it died, and its start is held back for a while */
+            worker(&c->answer, d, d->shm.seats[number], number);
     }
 }

@@ -71,12 +71,13 @@ enum msg_role { ROLE_SUPERVISOR, ROLE_DIRECTOR, ROLE_WORKER };
 
 struct msg_hello {
     uint32_t role;    /* enum msg_role */
-    uint32_t seat;    /* of a worker; its number in `show workers` */
+    uint32_t seat;    /* of a worker: its segment */
+    uint32_t number;  /* of a worker, in `show workers` and the log */
     uint32_t workers; /* how many there are meant to be */
     uint32_t
         stamp; /* one of 1,024 for each child started: makes session ids unique (see worker/session_id.h) */
     uint32_t max_backends, n_listeners, n_seats;
-    uint32_t restarts; /* of this seat */
+    uint32_t restarts; /* of this worker */
     uint32_t supervisor_pid;
     uint32_t log_level;
 };
@@ -153,7 +154,7 @@ struct msg_move {
     uint32_t n;         /* struct msg_move_row behind it; of each two descriptors: client's, backend's */
     uint32_t row_bytes; /* sizeof(struct msg_move_row) */
     uint32_t version;   /* CONN_ROW_VERSION */
-    uint32_t unsent;    /* 1: the last descriptor is a memfd with the bytes that waited, one after the other */
+    uint32_t unsent; /* 1: the last descriptor is a memfd with the bytes that waited, one after the other */
 };
 struct msg_move_row {
     struct conn_row row;

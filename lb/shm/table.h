@@ -119,6 +119,7 @@ struct shm_seat {
     shm_u32
         state; /* enum shm_seat_state; STARTING and FREE are written by the supervisor while nobody sits */
     shm_u32 pid;
+    shm_u32 number; /* of its worker in `show workers`: a successor has its predecessor's; kept when folded */
     shm_u32 accepting;  /* takes new connections: has free descriptors and open listeners */
     shm_u64 started_ms; /* CLOCK_MONOTONIC */
     shm_u64 heartbeat_ms;
@@ -137,7 +138,7 @@ struct shm_supervisor {
     shm_u64 started_ms, started_real_ms;
     shm_u64 generation; /* of the config: 1, then one more for each reload */
     shm_u64 worker_restarts_total, director_restarts_total;
-    shm_u32 seat_restarts[SHM_SEATS_MAX]; /* of each seat's worker: outlives the fold of its seat */
+    shm_u32 restarts[SHM_SEATS_MAX]; /* of each worker, by its number */
     /* struct shm_backend[max_backends], then a struct shm_seat with its cells: the retired row */
 };
 

@@ -23,6 +23,13 @@ static void take_set_backend(struct child *c, const struct msg *m)
     answer(c, m->serial, ok, text);
 }
 
+static void take_restart_worker(struct child *c, const struct msg *m)
+{
+    const struct msg_restart_worker *b = msg_body(m);
+    char text[TEXT_MAX] = "";
+    answer(c, m->serial, children_replace(c->s, b->number, text, sizeof text), text);
+}
+
 static void take_stop(struct child *c, const struct msg *m)
 {
     answer(c, m->serial, true, "");
@@ -49,6 +56,11 @@ void child_says(void *ctx, struct channel_io *channel, const struct msg *m, int 
         if (c->role != ROLE_DIRECTOR)
             break;
         take_set_backend(c, m);
+        return;
+    case MSG_RESTART_WORKER:
+        if (c->role != ROLE_DIRECTOR)
+            break;
+        take_restart_worker(c, m);
         return;
     case MSG_STOP:
         if (c->role != ROLE_DIRECTOR)

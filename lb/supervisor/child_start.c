@@ -11,7 +11,7 @@ static uint32_t restarts_of(const struct child *c)
 {
     const struct shm_supervisor *table = c->s->segments.shm.supervisor;
     if (c->role == ROLE_WORKER)
-        return shm_get32(&table->seat_restarts[c->seat]);
+        return shm_get32(&table->restarts[c->number]);
     return (uint32_t)shm_get(&table->director_restarts_total);
 }
 
@@ -21,6 +21,7 @@ static bool tell_hello(struct child *c)
     struct msg_hello hello = {
         .role = (uint32_t)c->role,
         .seat = c->seat,
+        .number = c->number,
         .workers = s->workers,
         .stamp = s->stamp++ % STAMPS,
         .max_backends = s->segments.shm.max_backends,
@@ -104,6 +105,20 @@ bool child_start_pair(struct child *director, struct child *worker)
         return false;
     tell_peer(director, worker, worker->seat, ends[0]);
     tell_peer(worker, director, worker->seat, ends[1]);
+    close(ends[0]);
+    close(ends[1]);
+    return true;
+}
+
+bool child_start_succession(struct child *giver, struct child *taker)
+{
+    int ends[2];
+    if (!fdpass_pair(ends))
+        return false;
+    struct msg_peer to_taker = {.role = ROLE_WORKER, .seat = giver->seat, .pid = (uint32_t)giver->pid};
+    struct msg_peer to_giver = {.role = ROLE_WORKER, .seat = taker->seat, .pid = (uint32_t)taker->pid};
+    channel_io_send(&taker->channel, MSG_TAKE, 0, &to_taker, sizeof to_taker, &ends[0], 1);
+    channel_io_send(&giver->channel, MSG_GIVE, 0, &to_giver, sizeof to_giver, &ends[1], 1);
     close(ends[0]);
     close(ends[1]);
     return true;

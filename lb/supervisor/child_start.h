@@ -14,4 +14,7 @@ bool child_start_tell(struct child *c);
  * broken channel and is killed for that. false: no channel could be made: errno. */
 bool child_start_pair(struct child *director, struct child *worker);
 
+/* A channel on which the one gives its connections to the other. false: errno. */
+bool child_start_succession(struct child *giver, struct child *taker);
+
 #endif

@@ -93,6 +93,14 @@ static void finish(struct child *c)
     stop_timer(c);
     c->pid = 0;
     c->state = CHILD_ABSENT;
+    if (c->leaving) {
+        c->leaving = false;
+        log_at(c->status == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "%s %s; its successor stays", c->name,
+               what);
+        if (c->s->phase != STOP_NONE)
+            stopping_child_gone(c->s);
+        return;
+    }
     if (c->s->phase == STOP_NONE) {
         start_again(c, lived_ms, what);
         return;
@@ -156,6 +164,7 @@ static void prepare_seat(struct child *c)
     if (!seat)
         return;
     seat->version = SHM_VERSION;
+    shm_set32(&seat->number, c->number);
     shm_set(&seat->started_ms, clock_mono_ms());
     shm_set32(&seat->state, SHM_SEAT_STARTING);
 }
@@ -166,10 +175,10 @@ static void count_start(struct child *c)
     struct shm_seat *seat = seat_of(c);
     if (seat)
         shm_set32(&seat->pid, (uint32_t)c->pid);
-    if (!c->has_been) {
+    if (!c->has_been && !c->successor) {
         c->has_been = true;
     } else if (seat) {
-        shm_set32(&table->seat_restarts[c->seat], shm_get32(&table->seat_restarts[c->seat]) + 1);
+        shm_set32(&table->restarts[c->number], shm_get32(&table->restarts[c->number]) + 1);
         shm_add(&table->worker_restarts_total, 1);
     } else {
         shm_add(&table->director_restarts_total, 1);
@@ -185,8 +194,8 @@ static void pair_all(struct child *c)
 {
     struct supervisor *s = c->s;
     struct child *director = children_director(s);
-    for (uint32_t seat = 0; seat < s->workers; seat++) {
-        struct child *worker = children_worker(s, seat);
+    for (uint32_t i = 1; i < s->n_children; i++) {
+        struct child *worker = s->children[i];
         if (c != director && c != worker)
             continue;
         if (!is_alive(director) || !is_alive(worker))
@@ -245,14 +254,87 @@ static void report_ready(struct supervisor *s)
 {
     if (s->was_ready)
         return;
-    for (uint32_t i = 0; i < s->n_children; i++)
-        if (s->children[i].state != CHILD_READY)
+    for (uint32_t i = 0; i <= s->workers; i++)
+        if (s->children[i]->state != CHILD_READY)
             return;
     s->was_ready = true;
     log_notice("ready: %" PRIu32 " workers, %" PRIu32 " listeners on %" PRIu32 " addresses, %" PRIu32
                " backends in %" PRIu32 " pools",
                s->workers, s->config->n_listeners, s->resolved.n_binds, s->config->n_backends,
                s->config->n_pools);
+}
+
+/* Succession */
+
+static struct child **place_beside(struct supervisor *s, uint32_t number)
+{
+    return &s->children[1 + s->workers + number];
+}
+
+/* A worker is READY: a successor takes its place, and whoever leaves gives its connections to it. (A leaving
+ * one whose successor had died gets the next.) */
+static void succeed(struct child *c)
+{
+    struct supervisor *s = c->s;
+    struct child **beside = place_beside(s, c->number), **place = &s->children[1 + c->number];
+    if (c->successor) {
+        struct child *old = *place;
+        c->successor = false;
+        c->has_been = true;
+        *place = c;
+        *beside = old;
+        if (old->state == CHILD_ABSENT)
+            stop_timer(old); /* it has died meanwhile */
+        else
+            old->leaving = true;
+    }
+    struct child *giver = *beside;
+    if (!giver->leaving || !is_alive(giver))
+        return;
+    if (!child_start_succession(giver, c))
+        log_error("%s has no channel to its successor (%s): its connections stay with it", giver->name,
+                  strerror(errno));
+}
+
+static bool seat_is_taken(const struct supervisor *s, uint32_t seat)
+{
+    for (uint32_t i = 1; i < s->n_children; i++) {
+        const struct child *c = s->children[i];
+        bool beside = i > s->workers;
+        if (c->seat == seat && (!beside || c->pid || c->successor))
+            return true;
+    }
+    return false;
+}
+
+bool children_replace(struct supervisor *s, uint32_t number, char *err, size_t err_len)
+{
+    if (number >= s->workers) {
+        snprintf(err, err_len, "there is no worker %" PRIu32 "; they are 0 to %" PRIu32, number,
+                 s->workers - 1);
+        return false;
+    }
+    struct child *c = *place_beside(s, number);
+    if (s->phase != STOP_NONE)
+        snprintf(err, err_len, "the balancer is stopping");
+    else if (children_worker(s, number)->state != CHILD_READY)
+        snprintf(err, err_len, "worker %" PRIu32 " isn't up", number);
+    else if (c->pid || c->successor)
+        snprintf(err, err_len, "worker %" PRIu32 " is being replaced already", number);
+    else {
+        c->seat = 0;
+        while (c->seat < s->segments.shm.n_seats && seat_is_taken(s, c->seat))
+            c->seat++;
+        if (c->seat == s->segments.shm.n_seats) {
+            snprintf(err, err_len, "no seat is free");
+            return false;
+        }
+        c->successor = true;
+        log_notice("%s is to be replaced", c->name);
+        begin(c);
+        return true;
+    }
+    return false;
 }
 
 void children_ready(struct child *c)
@@ -265,6 +347,8 @@ void children_ready(struct child *c)
     c->ready_ms = clock_mono_ms();
     stop_timer(c);
     log_info("%s (pid %d) is ready", c->name, (int)c->pid);
+    if (c->role == ROLE_WORKER)
+        succeed(c);
     report_ready(c->s);
 }
 
@@ -289,48 +373,55 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int events)
 
 /* The table */
 
-static bool child_init(struct child *c, struct supervisor *s, enum msg_role role, uint32_t seat)
+static struct child *child_new(struct supervisor *s, enum msg_role role, uint32_t number)
 {
     char name[32] = "director";
     if (role == ROLE_WORKER)
-        snprintf(name, sizeof name, "worker %" PRIu32, seat);
+        snprintf(name, sizeof name, "worker %" PRIu32, number);
+    struct child *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
     c->s = s;
     c->role = role;
-    c->seat = seat;
+    c->number = c->seat = number;
     c->name = strdup(name);
     ev_init(&c->reaper, on_reaped);
     ev_init(&c->timer, on_timer);
     c->reaper.data = c->timer.data = c;
-    return c->name;
+    return c;
 }
 
 bool children_init(struct supervisor *s)
 {
-    s->n_children = s->workers + 1;
+    s->n_children = 2 * s->workers + 1;
     s->children = calloc(s->n_children, sizeof *s->children);
-    if (!s->children || !child_init(children_director(s), s, ROLE_DIRECTOR, 0))
+    if (!s->children)
         return false;
-    for (uint32_t seat = 0; seat < s->workers; seat++)
-        if (!child_init(children_worker(s, seat), s, ROLE_WORKER, seat))
+    for (uint32_t i = 0; i < s->n_children; i++) {
+        enum msg_role role = i ? ROLE_WORKER : ROLE_DIRECTOR;
+        s->children[i] = child_new(s, role, i ? (i - 1) % s->workers : 0);
+        if (!s->children[i] || !s->children[i]->name)
             return false;
+    }
     return true;
 }
 
 void children_start(struct supervisor *s)
 {
-    for (uint32_t i = 0; i < s->n_children; i++)
-        begin(&s->children[i]);
+    for (uint32_t i = 0; i <= s->workers; i++)
+        begin(s->children[i]);
 }
 
 void children_fini(struct supervisor *s)
 {
-    for (uint32_t i = 0; s->children && i < s->n_children; i++) {
-        struct child *c = &s->children[i];
+    for (uint32_t i = 0; s->children && i < s->n_children && s->children[i]; i++) {
+        struct child *c = s->children[i];
         children_kill(c);
         ev_child_stop(s->loop, &c->reaper);
         stop_timer(c);
         channel_io_fini(&c->channel);
         free(c->name);
+        free(c);
     }
     free(s->children);
     s->children = NULL;
@@ -339,7 +430,7 @@ void children_fini(struct supervisor *s)
 static bool any_from(const struct supervisor *s, uint32_t first)
 {
     for (uint32_t i = first; i < s->n_children; i++)
-        if (s->children[i].pid)
+        if (s->children[i]->pid)
             return true;
     return false;
 }
@@ -357,6 +448,6 @@ bool children_any(const struct supervisor *s)
 void children_stop_restarts(struct supervisor *s)
 {
     for (uint32_t i = 0; i < s->n_children; i++)
-        if (s->children[i].state == CHILD_ABSENT)
-            stop_timer(&s->children[i]);
+        if (s->children[i]->state == CHILD_ABSENT)
+            stop_timer(s->children[i]);
 }

@@ -1,10 +1,13 @@
-/* The table of children: the director, then the workers by seat. A child is alive from its fork until it is
- * reaped and its channel has ended; then it is started again, after a pause, unless the program is stopping.
+/* The table of children: the director, the workers by number, and beside each worker a place for its
+ * successor, which while it starts, or its predecessor, which gives its connections away, stands in. A child
+ * is alive from its fork until it is reaped and its channel has ended; then it is started again, after a
+ * pause, unless the program is stopping.
  */
 #ifndef SUPERVISOR_CHILDREN_H
 #define SUPERVISOR_CHILDREN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "supervisor/state.h"
 
@@ -17,12 +20,15 @@ void children_fini(struct supervisor *s);
 
 static inline struct child *children_director(struct supervisor *s)
 {
-    return &s->children[0];
+    return s->children[0];
 }
-static inline struct child *children_worker(struct supervisor *s, uint32_t seat)
+static inline struct child *children_worker(struct supervisor *s, uint32_t number)
 {
-    return &s->children[seat + 1];
+    return s->children[number + 1];
 }
+/* Starts a successor for a worker, which then moves its connections there and leaves. false: why not, in
+ * `err`. */
+bool children_replace(struct supervisor *s, uint32_t number, char *err, size_t err_len);
 bool children_any_worker(const struct supervisor *s); /* is alive */
 bool children_any(const struct supervisor *s);
 

@@ -25,8 +25,11 @@ enum child_state {
 struct child {
     struct supervisor *s;
     enum msg_role role;
-    uint32_t seat; /* of a worker */
-    char *name;    /* "worker 2"; owned */
+    uint32_t number; /* of a worker */
+    uint32_t seat;   /* of a worker: its segment; a successor has another than its predecessor */
+    char *name;      /* "worker 2"; owned */
+    bool successor;  /* takes over from the worker of its number when READY */
+    bool leaving;    /* has a successor: gives its connections away, and isn't started again */
     enum child_state state;
     pid_t pid;         /* 0: none */
     bool has_been;     /* started at least once */
@@ -58,10 +61,10 @@ struct supervisor {
     struct segments segments;
     struct ev_loop *loop;
     uint32_t workers;
-    struct child *children; /* the director, then the workers by seat */
-    uint32_t n_children;    /* workers + 1 */
-    uint32_t stamp;         /* of the next child */
-    bool was_ready;         /* all have been READY at one time */
+    struct child **children; /* the director, the workers by number, then what is beside each of them */
+    uint32_t n_children;     /* 2 * workers + 1 */
+    uint32_t stamp;          /* of the next child */
+    bool was_ready;          /* all have been READY at one time */
     enum stop_phase phase;
     ev_timer stop_timer;
 };

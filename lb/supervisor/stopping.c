@@ -48,8 +48,8 @@ static void end_workers(struct supervisor *s)
     log_notice("the listeners close; live connections have %s", text);
     s->phase = STOP_WORKERS;
     sockets_close_listeners(&s->sockets);
-    for (uint32_t seat = 0; seat < s->workers; seat++) {
-        struct child *c = children_worker(s, seat);
+    for (uint32_t i = 1; i < s->n_children; i++) {
+        struct child *c = s->children[i];
         if (channel_io_is_open(&c->channel))
             channel_io_send(&c->channel, MSG_SHUTDOWN, 0, &m, sizeof m, NULL, 0);
     }
@@ -61,15 +61,15 @@ static void stop_now(struct supervisor *s)
     s->phase = STOP_NOW;
     sockets_close_listeners(&s->sockets);
     for (uint32_t i = 0; i < s->n_children; i++)
-        if (channel_io_is_open(&s->children[i].channel))
-            channel_io_send(&s->children[i].channel, MSG_QUIT, 0, NULL, 0, NULL, 0);
+        if (channel_io_is_open(&s->children[i]->channel))
+            channel_io_send(&s->children[i]->channel, MSG_QUIT, 0, NULL, 0, NULL, 0);
     set_timer(s, STOP_NOW_MS);
 }
 
 static void kill_workers(struct supervisor *s)
 {
-    for (uint32_t seat = 0; seat < s->workers; seat++) {
-        struct child *c = children_worker(s, seat);
+    for (uint32_t i = 1; i < s->n_children; i++) {
+        struct child *c = s->children[i];
         if (c->pid)
             log_warning("%s (pid %d) hasn't left by the deadline: it is killed", c->name, (int)c->pid);
         children_kill(c);
@@ -90,7 +90,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int events)
     case STOP_DIRECTOR:
     case STOP_NOW:
         for (uint32_t i = 0; i < s->n_children; i++)
-            children_kill(&s->children[i]);
+            children_kill(s->children[i]);
         break;
     case STOP_NONE:
     case STOP_DONE:

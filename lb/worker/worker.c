@@ -153,7 +153,7 @@ static void take_hello(struct worker *w, const struct msg *m, const int *fds, un
     w->shm.n_listeners = h->n_listeners;
     w->shm.n_seats = h->n_seats;
     char who[32];
-    snprintf(who, sizeof who, "worker %u", h->seat);
+    snprintf(who, sizeof who, "worker %u", h->number);
     log_init(who, (enum log_level)h->log_level);
     w->config = read_config(fds[0]);
     w->shm.supervisor = shm_map(fds[1], shm_supervisor_bytes(h->max_backends, h->n_listeners), false);
