@@ -33,8 +33,8 @@ enum {
     EVENT_TIME = 16,  /* conn_until has passed, or somebody has changed what the conn waits for */
     EVENT_ENTER = 32, /* the state was just entered */
 };
-#define EVENT_READ(end)  (EVENT_CLIENT_READ << 2 * (end))
-#define EVENT_WRITE(end) (EVENT_CLIENT_WRITE << 2 * (end))
+#define EVENT_READ(end)  ((unsigned)EVENT_CLIENT_READ << 2 * (end))
+#define EVENT_WRITE(end) ((unsigned)EVENT_CLIENT_WRITE << 2 * (end))
 
 struct side {
     ev_io watcher;
