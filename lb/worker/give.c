@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "worker/worker_int.h"
 
 static bool movable(const struct conn *c)
@@ -189,10 +190,12 @@ void give_more(struct worker *w)
         if (!b->n)
             return;
         g->credit--;
+        fault_point("give.frozen");
         if (!send_batch(w, b)) {
             thaw_batch(w, b, 0);
             return;
         }
+        fault_point("give.sent");
     }
 }
 
@@ -206,6 +209,7 @@ static void take_moved(struct worker *w, const struct msg *m)
         struct batch *b = &g->batches[k];
         if (!b->n || b->serial != m->serial)
             continue;
+        fault_point("give.answered");
         for (uint32_t i = 0; i < b->n; i++) {
             struct conn *c = b->conns[i];
             if (!c)
@@ -220,6 +224,7 @@ static void take_moved(struct worker *w, const struct msg *m)
             }
         }
         b->n = 0;
+        fault_point("give.closed");
         return;
     }
 }
@@ -281,6 +286,7 @@ void give_begin(struct worker *w, int fd)
         close(fd);
         return;
     }
+    fault_point("give.begin");
     accept_close(w);
     shm_set32(&w->seat->state, SHM_SEAT_LEAVING);
     memset(g->told, 0, told_listener(w, CONFIG_LISTENERS_MAX));

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "worker/worker_int.h"
 
 /* ---- what its ids mean ---- */
@@ -153,6 +154,7 @@ static void take_move(struct worker *w, const struct msg *m, int *fds, unsigned 
         channel_io_fini(&t->channel);
         return;
     }
+    fault_point("take.batch");
     const struct msg_move *b = msg_body(m);
     const struct msg_move_row *rows = move_rows(m);
     struct conn *taken[MOVE_BATCH_MAX];
@@ -163,10 +165,12 @@ static void take_move(struct worker *w, const struct msg *m, int *fds, unsigned 
         unsent_at += (uint64_t)rows[i].unsent_bytes[CLIENT] + rows[i].unsent_bytes[BACKEND];
         answer.taken |= (uint64_t)(taken[i] != NULL) << i;
     }
+    fault_point("take.built");
     struct msg_credit credit = {.n = 1};
     bool answered = channel_io_send(&t->channel, MSG_MOVED, m->serial, &answer, sizeof answer, NULL, 0) ||
                     giver_is_dead(t);
     channel_io_send(&t->channel, MSG_CREDIT, 0, &credit, sizeof credit, NULL, 0);
+    fault_point("take.answered");
     for (uint32_t i = 0; i < b->n; i++) {
         if (!taken[i])
             continue;
@@ -178,6 +182,7 @@ static void take_move(struct worker *w, const struct msg *m, int *fds, unsigned 
         taken[i]->frozen = false;
         conn_drive(w, taken[i], EVENT_TIME);
     }
+    fault_point("take.done");
 }
 
 /* ---- the channel ---- */
@@ -218,6 +223,7 @@ static void on_giver_closed(void *ctx, struct channel_io *ch, const char *why)
 
 void take_begin(struct worker *w, int fd, uint32_t pid)
 {
+    fault_point("take.begin");
     taker_free(w);
     struct taker *t = calloc(1, sizeof *t);
     if (!t) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "worker/worker_int.h"
 
 #define BEAT_S        0.5
@@ -364,6 +365,7 @@ int worker_main(void)
         return 4;
     }
     log_init("worker", LOG_LEVEL_INFO);
+    fault_init();
     static const int ignored[] = {SIGPIPE, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2};
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         signal(ignored[i], SIG_IGN);
