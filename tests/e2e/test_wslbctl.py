@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from wslb_e2e import BIN_DIR, PATIENCE_S, simple_config
+from wslb_e2e import BIN_DIR, PATIENCE_S, simple_config, wait_until
 
 BOLD, GREEN, YELLOW, RED, PLAIN = "\x1b[1m", "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[0m"
 
@@ -173,24 +173,28 @@ class Terminal:
     def type(self, text):
         os.write(self.fd, text.encode())
 
+    def wait_prompt(self, after=0):
+        """Only then a key is the editor's: libedit takes the terminal from the kernel after it has prompted."""
+        self.wait_for("wslb> ", after)
+        wait_until("the editor reads", lambda: not termios.tcgetattr(self.fd)[3] & termios.ICANON)
+
     def run(self, line, until):
+        """Types a line at the prompt, waits for the answer and for the next prompt."""
         after = len(self.seen)
         self.type(line + "\r")
-        return self.wait_for(until, after)
+        self.wait_for(until, after)
+        self.wait_prompt(self.seen.index(until, after))
 
     def status(self):
+        """Reads what it still writes, to its end; its exit status."""
         end = time.monotonic() + PATIENCE_S
-        while time.monotonic() < end:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.pid = None
-                return os.waitstatus_to_exitcode(status)
-            if select.select([self.fd], [], [], 0.05)[0]:
-                try:
-                    self.seen += os.read(self.fd, 65536).decode()
-                except OSError:
-                    pass
-        raise AssertionError("it doesn't end")
+        while select.select([self.fd], [], [], max(0, end - time.monotonic()))[0]:
+            try:
+                self.seen += os.read(self.fd, 65536).decode()
+            except OSError:  # nobody has the other end any more
+                pid, self.pid = self.pid, None
+                return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        raise AssertionError(f"it doesn't end: {self.seen!r}")
 
     def stop(self):
         if self.pid:
@@ -215,23 +219,22 @@ def terminal():
 def test_a_shell_with_history(w, terminal, tmp_path):
     args = dict(HOME=str(tmp_path), TERM="xterm")
     t = terminal("-s", w.admin_path, **args)
-    t.wait_for("wslb> ")
+    t.wait_prompt()
     t.run("show pools", "least-connections")
     t.run("bogus", "unknown command")
     t.type("half a line")
     t.type("\x03")  # gives the line up and nothing else
     t.run("set backend b1 weight 7; show backend b1", "effective_weight")
-    t.run("quit", "quit")
+    t.type("quit\r")
     assert t.status() == 0
     assert w.backend("b1")["weight"] == 7
     history = tmp_path / ".wslbctl_history"
     assert history.stat().st_mode & 0o777 == 0o600
     assert "half" not in history.read_text()
     t = terminal("-s", w.admin_path, **args)
-    t.wait_for("wslb> ")
+    t.wait_prompt()
     t.type("\x1b[A\x1b[A\x1b[A\x1b[A")  # four up: show pools
-    t.type("\r")
-    t.wait_for("least-connections")
+    t.run("", "least-connections")
     t.type("\x04")
     assert t.status() == 0
 
@@ -240,7 +243,7 @@ def test_history_by_xdg(w, terminal, tmp_path):
     state = tmp_path / "state"
     state.mkdir()
     t = terminal("-s", w.admin_path, HOME=str(tmp_path), XDG_STATE_HOME=str(state))
-    t.wait_for("wslb> ")
+    t.wait_prompt()
     t.run("show pools", "least-connections")
     t.type("\x04")
     assert t.status() == 0
@@ -250,11 +253,20 @@ def test_history_by_xdg(w, terminal, tmp_path):
 
 def test_the_shell_outlives_a_director(w, terminal, tmp_path):
     t = terminal("-s", w.admin_path, HOME=str(tmp_path))
-    t.wait_for("wslb> ")
+    t.wait_prompt()
     t.run("show pools", "least-connections")
-    os.kill(w.director_pid(), signal.SIGKILL)
+    pid = w.director_pid()
+    os.kill(pid, signal.SIGKILL)
+
+    def is_back():
+        try:
+            return w.director_pid() != pid
+        except (OSError, ValueError):
+            return False
+
+    wait_until("a director is back", is_back)
     t.run("show workers", "heartbeat_age_ms")
-    t.run("quit", "quit")
+    t.type("quit\r")
     assert t.status() == 0
 
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <wchar.h>
 
 #define HISTORY_LINES 1000
 
@@ -106,7 +107,7 @@ static bool shell_open(struct shell *sh)
     el_set(sh->el, EL_EDITOR, "emacs");
     el_set(sh->el, EL_HIST, history, sh->history);
     el_set(sh->el, EL_SIGNAL, 1);
-    el_set(sh->el, EL_ADDFN, "wslbctl-drop-line", "gives the line up", drop_line);
+    el_wset(sh->el, EL_ADDFN, L"wslbctl-drop-line", L"gives the line up", drop_line); /* el_set would leak */
     el_set(sh->el, EL_SETTY, "-d", "-isig", NULL);
     el_set(sh->el, EL_BIND, "^C", "wslbctl-drop-line", NULL);
     el_source(sh->el, NULL); /* ~/.editrc has the last word */
