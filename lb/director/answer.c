@@ -208,6 +208,14 @@ void answer_row_end(struct answer *a)
     a->n_rows++;
 }
 
+/* A line for people, whatever bytes it is made of. */
+static void put_line(struct answer *a, struct text *t, const char *line, size_t len)
+{
+    if (!a->failed && !table_text_safe(t, line, len))
+        a->failed = too_large;
+    put(a, t, "\n", 1);
+}
+
 void answer_note(struct answer *a, const char *fmt, ...)
 {
     char line[256];
@@ -218,8 +226,7 @@ void answer_note(struct answer *a, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
-    put(a, &a->notes, line, strlen(line));
-    put(a, &a->notes, "\n", 1);
+    put_line(a, &a->notes, line, strlen(line));
 }
 
 /* ---- whole answers ---- */
@@ -261,18 +268,9 @@ void answer_error(struct answer *a, const char *fmt, ...)
         only(a, "error", string_of(text, strlen(text)));
     } else {
         put(a, &a->out, "error: ", 7);
-        if (!table_text_safe(&a->out, text, strlen(text)))
-            a->failed = too_large;
-        put(a, &a->out, "\n", 1);
+        put_line(a, &a->out, text, strlen(text));
     }
     a->shape = ANSWER_DONE;
-}
-
-static void put_line(struct answer *a, const char *line, size_t len)
-{
-    if (!a->failed && !table_text_safe(&a->out, line, len))
-        a->failed = too_large;
-    put(a, &a->out, "\n", 1);
 }
 
 void answer_text(struct answer *a, const char *key, const char *text, size_t len)
@@ -285,7 +283,7 @@ void answer_text(struct answer *a, const char *key, const char *text, size_t len
         size_t n = end ? (size_t)(end - text) - i : len - i;
 
         if (n > 0)
-            put_line(a, text + i, n);
+            put_line(a, &a->out, text + i, n);
         i += n + 1;
     }
     a->shape = ANSWER_DONE;

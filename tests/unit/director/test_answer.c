@@ -207,7 +207,10 @@ static void notes_are_for_people(void **state)
         answer_init(&a, json, &budget);
         answer_list(&a, columns);
         answer_note(&a, "worker %d did not answer", 3);
-        assert_string_equal(finished(false), json ? "[]\n" : "name  n  note\nworker 3 did not answer\n");
+        answer_note(&a, "worker 4 said %s", "\x1b[2J\n\n\xff");
+        assert_string_equal(finished(false), json ? "[]\n"
+                                                  : "name  n  note\nworker 3 did not answer\n"
+                                                    "worker 4 said \\x1b[2J\\x0a\\x0a\\xff\n");
         answer_fini(&a);
     }
 }
