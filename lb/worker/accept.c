@@ -89,9 +89,7 @@ static void welcome(struct worker *w, struct acceptor *a, int fd, const struct a
         close(fd);
         return;
     }
-    shm_add(&cell->connections, 1);
-    shm_add(&w->seat->connections, 1);
-    c->counted = true;
+    conn_count(w, c);
     if (full || over_max(w)) {
         conn_reason(c, full ? CLOSE_REASON_out_of_descriptors : CLOSE_REASON_max_connections);
         c->refused = true;

@@ -107,6 +107,9 @@ bool conn_is_open(const struct conn *c, enum conn_end end);
 
 /* drive.c */
 void conn_drive(struct worker *w, struct conn *c, unsigned events);
+/* Into and out of the gauges of the seat and the listener. */
+void conn_count(struct worker *w, struct conn *c);
+void conn_uncount(struct worker *w, struct conn *c);
 /* Another worker has it now: our copies of its sockets go, without a word on them, and it isn't counted as
  * ended. */
 void conn_given(struct worker *w, struct conn *c);

@@ -35,10 +35,18 @@ static void set_timer(struct worker *w, struct conn *c)
         timer_set(&w->wheel, &c->timer, c->until_ms);
 }
 
-/* It is no longer among this worker's: gauges and the place go. */
-static void uncount(struct worker *w, struct conn *c)
+void conn_count(struct worker *w, struct conn *c)
 {
-    conn_release_place(w, c);
+    struct shm_listener_cell *cell = shm_listener_cell(&w->shm, w->seat, c->row.listener);
+    shm_add(&w->seat->connections, 1);
+    shm_add(&cell->connections, 1);
+    if (c->row.opened)
+        shm_add(&cell->open, 1);
+    c->counted = true;
+}
+
+void conn_uncount(struct worker *w, struct conn *c)
+{
     if (!c->counted)
         return;
     struct shm_listener_cell *cell = shm_listener_cell(&w->shm, w->seat, c->row.listener);
@@ -59,7 +67,8 @@ static void let_go(struct worker *w, struct conn *c)
         buffer_free(&c->side[end].out);
     }
     timer_cancel(&w->wheel, &c->timer);
-    uncount(w, c);
+    conn_uncount(w, c);
+    conn_release_place(w, c);
     query_forget(w, c);
     give_forget(w, c);
     conn_handshake_free(c);

@@ -26,6 +26,8 @@ static void freeze(struct worker *w, struct conn *c)
 static void thaw(struct worker *w, struct conn *c)
 {
     c->frozen = false;
+    if (!c->counted)
+        conn_count(w, c);
     conn_drive(w, c, EVENT_TIME); /* whatever was due meanwhile */
 }
 
@@ -195,6 +197,11 @@ void give_more(struct worker *w)
             thaw_batch(w, b, 0);
             return;
         }
+        /* From here on they are in nobody's gauges but their backend's (a limit must not see a free place)
+         * until the taker counts them: were they still in ours when we are killed, they would be booked as
+         * dead though they live on. */
+        for (uint32_t i = 0; i < b->n; i++)
+            conn_uncount(w, b->conns[i]);
         fault_point("give.sent");
     }
 }

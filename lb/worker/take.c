@@ -131,11 +131,6 @@ static struct conn *adopt(struct worker *w, const struct msg_move_row *given, in
         c->side[end].io.fd = fds[end];
         fds[end] = -1;
     }
-    struct shm_listener_cell *cell = shm_listener_cell(&w->shm, w->seat, row.listener);
-    shm_add(&cell->connections, 1);
-    shm_add(&cell->open, 1);
-    shm_add(&w->seat->connections, 1);
-    c->counted = true;
     return c;
 }
 
@@ -166,6 +161,9 @@ static void take_move(struct worker *w, const struct msg *m, int *fds, unsigned 
         answer.taken |= (uint64_t)(taken[i] != NULL) << i;
     }
     fault_point("take.built");
+    for (uint32_t i = 0; i < b->n; i++)
+        if (taken[i])
+            conn_count(w, taken[i]);
     struct msg_credit credit = {.n = 1};
     bool answered = channel_io_send(&t->channel, MSG_MOVED, m->serial, &answer, sizeof answer, NULL, 0) ||
                     giver_is_dead(t);
