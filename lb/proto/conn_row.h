@@ -12,9 +12,10 @@
 #include "base/address.h"
 #include "proto/ws_frame.h"
 
-#define CONN_ROW_VERSION 1
+#define CONN_ROW_VERSION 2
 #define CONN_ROW_NAMES   128 /* bytes for host and path together */
 #define CONN_NO_SLOT     UINT32_MAX
+#define CONN_NO_MS       UINT32_MAX /* of a time that isn't known */
 
 /* One endpoint. The counts are of what was read from it. */
 struct conn_row_side {
@@ -45,12 +46,15 @@ struct conn_row {
     uint8_t opened : 1;    /* has been in RELAY */
     uint8_t ended : 1;     /* one side has sent its Close or its FIN … */
     uint8_t first_end : 1; /* … and this one was first: 0 the client, 1 the backend */
+    uint8_t names_cut : 1; /* host and path were longer */
     uint16_t close_code;   /* of the Close we have sent or will send; 0: none */
     uint16_t reason;       /* enum close_reason, once decided */
-    uint16_t retries;
-    uint16_t status;   /* what the client was answered; 0: nothing yet */
-    uint32_t since_ms; /* when the first FIN came or RESET began, low 32 bits */
-    uint8_t host_len, path_len, names_cut;
+    uint16_t retries;      /* connects to another backend after one that failed */
+    uint16_t status;       /* what the client was answered; 0: nothing yet */
+    uint8_t host_len, path_len;
+    uint32_t since_ms;            /* when the first FIN came or RESET began, low 32 bits */
+    uint32_t connect_ms;          /* the connect to its backend took; CONN_NO_MS: there was none */
+    uint32_t handshake_ms;        /* from the head's first byte to the 101; CONN_NO_MS: there was none */
     char names[CONN_ROW_NAMES];   /* host, then path */
     struct conn_row_side side[2]; /* client, backend */
 };

@@ -44,6 +44,7 @@ struct conn *conn_new(struct worker *w, uint16_t listener, int fd, const struct 
     r->pool = (uint16_t)l->pool;
     r->websocket = l->protocol == CONFIG_PROTOCOL_WEBSOCKET;
     r->state = r->websocket ? CONN_HEAD : CONN_PICK;
+    r->connect_ms = r->handshake_ms = CONN_NO_MS;
     address_to_ip(peer, &r->client);
     ws_frame_init(&r->side[CLIENT].frame, true);
     ws_frame_init(&r->side[BACKEND].frame, false);

@@ -55,6 +55,8 @@ struct handshake {
     uint32_t behind;   /* where in `in` the bytes behind the client's head begin */
     uint32_t n_interim;
     uint64_t until_ms; /* establish_timeout's end */
+    uint64_t first_ms; /* when the head's first byte came; 0: none has */
+    uint64_t dial_ms;  /* when the connect under way began */
     char accept[HTTP_ACCEPT_LEN];
     uint32_t n_tried, cap_tried;
     uint32_t *tried; /* slots, each tried and failed */

@@ -62,6 +62,10 @@ enum conn_state step_pick(struct worker *w, struct conn *c, unsigned events)
                    ? conn_refuse(w, c, 502, "no backend could be reached", CLOSE_REASON_backend_connect)
                    : conn_refuse(w, c, 503, "no backend is available", CLOSE_REASON_no_backend);
     c->row.placed = true;
+    if (h->n_tried) {
+        c->row.retries++;
+        shm_add(&shm_listener_cell(&w->shm, w->seat, c->row.listener)->retries_total, 1);
+    }
     return CONN_DIAL;
 }
 
@@ -86,13 +90,12 @@ static enum conn_state failed(struct worker *w, struct conn *c, int error)
         h->cap_tried = cap;
     }
     h->tried[h->n_tried++] = slot;
-    c->row.retries++;
-    shm_add(&shm_listener_cell(&w->shm, w->seat, c->row.listener)->retries_total, 1);
     return CONN_PICK;
 }
 
-static enum conn_state connected(struct conn *c)
+static enum conn_state connected(const struct worker *w, struct conn *c)
 {
+    c->row.connect_ms = (uint32_t)(w->now_ms - c->hs->dial_ms);
     return c->row.websocket ? CONN_REPLY : CONN_RELAY;
 }
 
@@ -102,10 +105,11 @@ static enum conn_state begin(struct worker *w, struct conn *c)
     uint64_t user_ms = l->keepalive_ms > l->stall_timeout_ms ? l->keepalive_ms : l->stall_timeout_ms;
     uint64_t until = w->now_ms + conn_pool(w, c)->connect_timeout_ms;
     conn_until(c, until < c->hs->until_ms ? until : c->hs->until_ms);
+    c->hs->dial_ms = w->now_ms;
     const struct shm_backend *row = shm_backend(&w->shm, shm_id_slot(c->row.backend_id));
     switch (io_connect(&c->side[BACKEND].io, &row->address, l->keepalive_ms, user_ms)) {
     case 1:
-        return connected(c);
+        return connected(w, c);
     case 0:
         c->side[BACKEND].want = EV_WRITE;
         return CONN_DIAL;
@@ -129,7 +133,7 @@ enum conn_state step_dial(struct worker *w, struct conn *c, unsigned events)
         return CONN_CLOSED;
     if (events & EVENT_BACKEND_WRITE) {
         int error = io_connected(&c->side[BACKEND].io);
-        return error ? failed(w, c, error) : connected(c);
+        return error ? failed(w, c, error) : connected(w, c);
     }
     if (events & EVENT_TIME) {
         if (w->now_ms >= c->hs->until_ms) {

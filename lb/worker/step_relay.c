@@ -227,6 +227,8 @@ static void open_tunnel(struct worker *w, struct conn *c)
     struct shm_listener_cell *cell = shm_listener_cell(&w->shm, w->seat, c->row.listener);
     c->row.opened = 1;
     c->row.relay_ms = c->row.side[CLIENT].last_ms = c->row.side[BACKEND].last_ms = w->now_ms;
+    if (c->row.websocket)
+        c->row.handshake_ms = (uint32_t)(w->now_ms - h->first_ms);
     shm_add(&cell->open, 1);
     shm_add(&cell->opened_total, 1);
     shm_add(&c->cell->handshakes_total, 1);
