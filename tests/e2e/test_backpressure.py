@@ -27,19 +27,29 @@ def memory(w):
     return total
 
 
-def flood(end, data):
-    """Sends until nothing was taken for a while; the bytes that went."""
-    sent, idle_since = 0, time.monotonic()
-    end.sock.setblocking(False)
-    while sent < len(data):
-        try:
-            sent += end.sock.send(data[sent:sent + (1 << 18)])
-            idle_since = time.monotonic()
-        except BlockingIOError:
-            if time.monotonic() - idle_since > 1:
-                break
-            time.sleep(0.01)
-    end.sock.settimeout(PATIENCE_S)
+def flood_of(mask):
+    """FLOOD bytes and a bit more of whole frames of odd sizes."""
+    frames = [frame(OP_BINARY, pattern(60_000 + 37 * i, i), mask=mask) for i in range(61)]
+    block = b"".join(frames)
+    return memoryview(block * (FLOOD // len(block) + 1))
+
+
+def flood(ends, data):
+    """Sends on all of them until nothing is taken any more; the bytes that went, each."""
+    sent, idle_since = [0] * len(ends), time.monotonic()
+    for end in ends:
+        end.sock.setblocking(False)
+    while time.monotonic() - idle_since < 1:
+        for i, end in enumerate(ends):
+            try:
+                sent[i] += end.sock.send(data[sent[i]:sent[i] + (1 << 18)])
+                idle_since = time.monotonic()
+            except BlockingIOError:
+                pass
+        assert max(sent) < len(data), "the balancer takes it all"
+        time.sleep(0.001)
+    for end in ends:
+        end.sock.settimeout(PATIENCE_S)
     return sent
 
 
@@ -54,10 +64,8 @@ def test_a_flood_nobody_reads_is_bounded(wslb, raw_server, client, direction):
         s.send("warm")
         c.recv()
     before = memory(w)
-    messages = {"up": frame(OP_BINARY, pattern(FLOOD)), "down": frame(OP_BINARY, pattern(FLOOD), mask=False)}
-    data = memoryview(messages[direction])
-    sent = [flood(c if direction == "up" else s, data) for c, s in pairs]
-    assert all(n < len(data) for n in sent), "the balancer took it all"
+    data = flood_of(mask=direction == "up")
+    sent = flood([c if direction == "up" else s for c, s in pairs], data)
     held = memory(w) - before
     # A direction may hold buffer_max, the allocator rounds up, and a megabyte is noise of the processes.
     assert held < CONNECTIONS * 2 * BUFFER_MAX + (1 << 20), f"{held} bytes held"
@@ -109,12 +117,10 @@ def test_stall_timeout_ends_who_never_reads(wslb, raw_server, client, who):
     w = wslb(simple_config(server, extra_listener="stall_timeout = 500ms\nclose_timeout = 500ms"))
     c, s = tunnel(w, server, client)
     sender = s if who == "client" else c
-    data = memoryview(frame(OP_BINARY, pattern(FLOOD), mask=sender is c))
-    try:
-        sender.sock.sendall(data)
-        raise AssertionError("the balancer took it all")
-    except (BrokenPipeError, ConnectionResetError):
-        pass
+    data = flood_of(mask=sender is c)
+    with pytest.raises((BrokenPipeError, ConnectionResetError)):
+        while True:
+            sender.sock.sendall(data)
     wait_until("it is counted", lambda: closed(w, "stall_timeout") == 1)
     wait_until("nothing is held", lambda: w.backend(server.name)["connections"] == 0)
     end_of(c if who == "client" else s)

@@ -3,11 +3,10 @@ back, and exit statuses."""
 
 import os
 import re
-import subprocess
 
 import pytest
 
-from wslb_e2e import BIN_DIR, PATIENCE_S, ROOT, free_port, run_wslb, simple_config
+from wslb_e2e import ROOT, run_wslb
 
 GOOD = """[listener web]
 bind = 127.0.0.1:8080
@@ -272,23 +271,7 @@ def test_the_example_configs_are_valid(name):
     assert (run.returncode, run.stderr) == (0, "")
 
 
-# ---- exit statuses ----
-
-
-def test_version_and_help():
-    run = run_wslb("-V")
-    assert run.returncode == 0
-    assert re.search(r"wslb \d+\.\d+\.\d+", run.stdout) and "OpenSSL" in run.stdout
-    run = run_wslb("-h")
-    assert run.returncode == 0
-    assert all(word in run.stdout for word in ("-c", "-t", "-T", "-V"))
-
-
-@pytest.mark.parametrize("args", [["-x"], ["--nonsense"], ["-c"], ["-t", "more"]])
-def test_bad_usage_is_2(args):
-    run = run_wslb(*args)
-    assert run.returncode == 2
-    assert run.stderr and not run.stdout
+# ---- exit statuses; more of them in test_cli.py and test_processes.py ----
 
 
 def test_a_bad_config_does_not_start(tmp_path):
@@ -304,40 +287,3 @@ def test_an_address_in_use_is_3(tmp_path, raw_server):
     assert run.returncode == 3
     assert str(taken.port) in run.stderr
     assert not (tmp_path / "a.sock").exists()
-
-
-def test_a_socket_that_cannot_be_made_is_3(tmp_path):
-    (tmp_path / "file").touch()
-    text = f"[global]\nadmin_socket = {tmp_path}/file/a.sock\n" + GOOD.replace("8080", str(free_port()))
-    run = run_wslb(config=text, directory=tmp_path)
-    assert run.returncode == 3
-    assert f"{tmp_path}/file" in run.stderr
-
-
-def test_a_second_one_is_3(tmp_path, wslb, echo_backend):
-    w = wslb(simple_config(echo_backend()))
-    run = run_wslb("-c", str(w.config_path))
-    assert run.returncode == 3
-    assert str(w.admin_path) in run.stderr
-    # The same listener behind another admin socket.
-    other = w.config_text.replace(str(w.admin_path), str(tmp_path / "other.sock"))
-    run = run_wslb(config=other, directory=tmp_path)
-    assert run.returncode == 3
-    assert str(w.port()) in run.stderr
-    assert w.admin("json show info")["pid"] == w.pid
-
-
-def test_check_does_not_touch_a_running_one(wslb, echo_backend):
-    w = wslb(simple_config(echo_backend()))
-    assert run_wslb("-t", "-c", str(w.config_path)).returncode == 0
-    assert w.admin("json show info")["pid"] == w.pid
-
-
-def test_nothing_is_written_to_a_closed_stdout(tmp_path):
-    """-T into a full disk is an error and not a silence."""
-    path = tmp_path / "run.ini"
-    path.write_text(GOOD)
-    with open("/dev/full", "wb") as full:
-        run = subprocess.run([BIN_DIR / "wslb", "-T", "-c", path], stdout=full, stderr=subprocess.PIPE, timeout=PATIENCE_S,
-                             check=False)
-    assert run.returncode not in (0, -13)

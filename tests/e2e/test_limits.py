@@ -7,8 +7,10 @@ import socket
 import time
 from pathlib import Path
 
+import pytest
+
 from peers import LOOPBACK, rejected
-from wslb_e2e import RawClient, Refused, simple_config, wait_until
+from wslb_e2e import RawClient, Refused, Wslb, simple_config, wait_until
 
 
 def cpu_s(pid):
@@ -82,19 +84,46 @@ def test_out_of_descriptors(wslb, echo_backend):
             s.close()
 
 
-def test_another_worker_takes_what_one_without_descriptors_cannot(wslb, echo_backend):
-    w = wslb(simple_config(echo_backend(), workers=2))
-    limit_descriptors(w.worker_pids()[0], 9)
-    clients = []
+@pytest.fixture
+def small_wslb(tmp_path):
+    """small_wslb(text, descriptors): a wslb whose processes may have so many descriptors each."""
+    made = []
+
+    def start(text, descriptors):
+        w = Wslb(tmp_path / "small", text)
+        made.append(w)
+        w.popen_args = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))}
+        return w.start()
+
+    yield start
+    for w in made:
+        w.stop()
+
+
+def test_every_worker_fills_up_before_anybody_is_refused(small_wslb, echo_backend):
+    w = small_wslb(simple_config(echo_backend(), workers=2), 100)
+    clients, refused = [], []
     try:
-        for _ in range(40):
+        while len(refused) < 10:
             c, status = try_one(w.port())
-            assert status in (101, 503)
             if c:
                 clients.append(c)
-        assert len(clients) >= 30
+                assert len(clients) < 200
+            else:
+                refused.append(status)
+        assert set(refused) == {503}
+        held = [x["connections"] for x in w.workers()]
+        assert max(held) - min(held) <= 2 and sum(held) >= len(clients), held
         for c in clients:
-            c.echo(b"fine")
+            c.echo(b"unaware")
+        clients.pop().close()
+
+        def again():
+            c, _ = try_one(w.port())
+            if c:
+                clients.append(c)
+            return c
+        wait_until("a new one gets in", again).echo(b"well again")
     finally:
         for c in clients:
             c.close()

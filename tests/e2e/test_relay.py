@@ -11,7 +11,7 @@ import websockets
 from peers import digest, node_client, pattern, read_digest, tunnel
 from wslb_e2e import OP_BINARY, OP_CONT, OP_PING, OP_PONG, OP_TEXT, PATIENCE_S, frame, simple_config, wait_until
 
-MESSAGES = 35  # that ws_client.js and python_client send
+MESSAGES = 23  # that ws_client.js and python_client send
 
 
 async def _python_client(port, compression):
@@ -27,11 +27,10 @@ async def _python_client(port, compression):
             assert got == message, f"a message of {len(message)} came back changed"
             sent += 1
 
-        for n in (0, 1, 125, 126, 127, 1000, 65535, 65536, 65537, 1 << 20, 16 << 20):
-            data = pattern(n)
-            await echo(data)
-            await echo(("é€😀 " * n)[:n])
-            await echo(data[::-1])
+        for n in (0, 1, 125, 126, 127, 1000, 65535, 65536, 65537, 1 << 20):
+            await echo(pattern(n))
+            await echo(("é€😀 " * (n // 4 + 1))[:n])
+        await echo(pattern(16 << 20))
         pieces = [pattern(10_000, seed) for seed in (1, 2, 3)]
 
         async def with_pings():
@@ -41,7 +40,7 @@ async def _python_client(port, compression):
 
         await echo(b"".join(pieces), with_pings())
         await asyncio.wait_for(await ws.ping(b"answer me"), PATIENCE_S)
-        await echo(b"last")
+        await echo("last")
         return sent, [e.name for e in ws.extensions], ws.response_headers.get("X-Backend")
 
 
@@ -79,7 +78,7 @@ def test_python_client(wslb, library_backend, compression):
     assert (sent, name) == (MESSAGES, library_backend.name)
     assert extensions == (["permessage-deflate"] if compression else [])
     b = counted(w, library_backend.name, MESSAGES)
-    assert b["bytes_in"] > (1 << 20 if compression else 32 << 20)  # compressed they stay so on both legs
+    assert b["bytes_in"] > 17 << 20
 
 
 def test_many_clients_of_both_libraries_at_once(wslb, echo_backend, node_echo):
@@ -241,6 +240,7 @@ def test_counters_equal_what_was_sent(wslb, raw_server, client):
     b = w.backend(server.name)
     assert (b["connections"], b["connections_total"], b["connections_peak"]) == (1, 1, 1)
     c.close()
+    s.close()
     wait_until("the place is free", lambda: w.backend(server.name)["connections"] == 0)
     assert agree(w.backend(server.name))
 
