@@ -19,16 +19,41 @@ bool move_check(const struct msg *m, unsigned n_fds, const char **why)
     return !*why;
 }
 
+static bool is_control(const struct ws_frame *f)
+{
+    return f->opcode >= WS_CLOSE && f->opcode <= WS_PONG;
+}
+
+/* Whether a whole or partial header of this size, with its mask or without, can hold the length. */
+static bool head_check(const struct ws_frame *f)
+{
+    switch (f->head_size - (f->masked ? 4 : 0)) {
+    case 2:
+        return f->length <= 125;
+    case 4:
+        return f->length <= UINT16_MAX && !is_control(f);
+    case 10:
+        return f->length >> 63 == 0 && !is_control(f);
+    default:
+        return false;
+    }
+}
+
+/* A payload of which nothing is left has ended, and a header that isn't whole has none yet: the tracker would
+ * take the one for a new payload and the other for the payload's start. */
 static bool frame_check(const struct ws_frame *f, bool masked)
 {
     if (f->verdict != WS_FINE || f->masked != masked || f->opcode > 15)
         return false;
     if (f->head_got == 0)
         return f->left == 0;
-    if (f->head_size != 2 && f->head_size != 4 && f->head_size != 6 && f->head_size != 8 &&
-        f->head_size != 10 && f->head_size != 14)
+    if (is_control(f) && !f->fin)
         return false;
-    return f->head_got <= f->head_size && f->left <= f->length && f->length >> 63 == 0;
+    if (f->head_got == 1)
+        return f->left == 0 && f->head_size == 2;
+    if (f->head_got < f->head_size)
+        return f->left == 0 && head_check(f);
+    return f->head_got == f->head_size && head_check(f) && f->left > 0 && f->left <= f->length;
 }
 
 bool move_row_check(const struct msg_move_row *r, const char **why)
