@@ -83,6 +83,9 @@ static void scan_cut(const struct scan_case *c, const size_t *ends, size_t n_end
         char *buf = exact_copy(c->bytes, ends[i]);
         v = http_scan(&scan, buf, ends[i], c->max, c->skip_blank, &start, &head_len, &why);
         free(buf);
+        /* No byte is looked at again in the next call, but for a CR whose LF is to come. */
+        if (v == HTTP_MORE)
+            assert_true(scan.at + 1 >= ends[i]);
     }
     if (v != c->verdict)
         fail_msg("%s: verdict %d (%s), wanted %d", c->name, v, why ? why : "", c->verdict);
@@ -167,6 +170,8 @@ static const struct {
     {"brace in a name", S("A{B: b\r\n\r\n"), HTTP_BAD, "bad byte"},
     {"NUL in a value", S("A: b\0c\r\n\r\n"), HTTP_BAD, "control byte"},
     {"CR in a value", S("A: b\rc\r\n\r\n"), HTTP_BAD, "control byte"},
+    {"NUL right behind the colon", S("A:\0\r\n\r\n"), HTTP_BAD, "control byte"},
+    {"CR right behind the colon", S("A:\r\r\n\r\n"), HTTP_BAD, "control byte"},
     {"delete in a value", S("A: \x7f\r\n\r\n"), HTTP_BAD, "control byte"},
     {"CR CR LF", S("A: b\r\r\n\r\n"), HTTP_BAD, "control byte"},
     {"bare LF", S("A: b\nC: d\r\n\r\n"), HTTP_BAD, "bare LF"},

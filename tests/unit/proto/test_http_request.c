@@ -66,6 +66,10 @@ static const struct {
      S(LINE HOST "Connection: keep-alive\r\nUpgrade: websocket\r\nConnection: upgrade\r\n" KEY VERSION
                  "\r\n"),
      0, NULL},
+    {"Connection first", S(LINE "Connection: Upgrade\r\nUpgrade: websocket\r\n" HOST KEY VERSION "\r\n"), 0,
+     NULL},
+    {"Upgrade first", S(LINE "Upgrade: websocket\r\nConnection: Upgrade\r\n" HOST KEY VERSION "\r\n"), 0,
+     NULL},
     {"list of protocols",
      S(LINE HOST "Upgrade: websocket, foo\r\nConnection: Upgrade\r\n" KEY VERSION "\r\n"), 0, NULL},
     {"list of protocols, second",
