@@ -144,6 +144,6 @@ void show_backend(struct command *c)
     answer_row(a);
     fields(a, c->d, slot, &sum);
     answer_u64(a, "handshakes_total", sum.handshakes_total);
-    answer_u64(a, "refused_total", sum.refused_total);
+    answer_u64(a, "refused_total", shm_refused(&sum));
     answer_row_end(a);
 }

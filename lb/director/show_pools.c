@@ -10,6 +10,8 @@ static void add(struct shm_backend_sum *to, const struct shm_backend_sum *from)
 #define X(kind, name, text) to->name += from->name;
     SHM_BACKEND_CELLS(X)
 #undef X
+    for (unsigned i = 0; i < SHM_CODE_COUNT; i++)
+        to->answers[i] += from->answers[i];
 }
 
 static void pool(struct answer *a, const struct director *d, uint32_t pool_no)
@@ -37,7 +39,7 @@ static void pool(struct answer *a, const struct director *d, uint32_t pool_no)
     answer_u64(a, "connections_total", all.connections_total);
     answer_u64(a, "failures", all.failures);
     answer_u64(a, "handshakes_total", all.handshakes_total);
-    answer_u64(a, "refused_total", all.refused_total);
+    answer_u64(a, "refused_total", shm_refused(&all));
     answer_u64(a, "messages_in", all.messages_in);
     answer_u64(a, "messages_out", all.messages_out);
     answer_u64(a, "bytes_in", all.bytes_in);

@@ -86,6 +86,25 @@ static void add_backend_cell(const struct shm_backend_cell *c, uint32_t generati
 #define X(kind, name, text) SUM_##kind(out->name, c->name);
     SHM_BACKEND_CELLS(X)
 #undef X
+    for (unsigned i = 0; i < SHM_CODE_COUNT; i++)
+        out->answers[i] += shm_get(&c->answers[i]);
+}
+
+static void add_histogram(const struct shm_histogram *h, struct shm_histogram_sum *out)
+{
+    for (unsigned i = 0; i < SHM_BUCKETS; i++)
+        out->buckets[i] += shm_get(&h->buckets[i]);
+    out->sum_us += shm_get(&h->sum_us);
+}
+
+static void add_pool_cell(const struct shm_pool_cell *c, struct shm_pool_sum *out)
+{
+#define X(kind, name, text) SUM_##kind(out->name, c->name);
+    SHM_POOL_CELLS(X)
+#undef X
+#define X(name, scale, text) add_histogram(&c->name, &out->name);
+    SHM_POOL_HISTOGRAMS(X)
+#undef X
 }
 
 static void add_listener_cell(const struct shm_listener_cell *c, struct shm_listener_sum *out)
@@ -139,6 +158,46 @@ void shm_sum_listener(const struct shm *s, uint32_t listener, struct shm_listene
     } while (!read_is_whole(s, &r) && read_again(&r));
 }
 
+void shm_sum_pool(const struct shm *s, uint32_t pool, struct shm_pool_sum *out)
+{
+    struct read r = {0};
+    if (pool >= SHM_POOLS_MAX) {
+        memset(out, 0, sizeof *out);
+        return;
+    }
+    do {
+        read_begin(s, &r);
+        memset(out, 0, sizeof *out);
+        for (uint32_t i = 0; i < s->n_seats; i++)
+            if (is_taken(s->seats[i]))
+                add_pool_cell(shm_pool_cell(s, s->seats[i], pool), out);
+        add_pool_cell(shm_pool_cell(s, shm_retired(s), pool), out);
+    } while (!read_is_whole(s, &r) && read_again(&r));
+}
+
+uint64_t shm_sum_log_dropped(const struct shm *s)
+{
+    struct read r = {0};
+    uint64_t sum;
+    do {
+        read_begin(s, &r);
+        sum = shm_get(&shm_retired(s)->log_dropped_total);
+        for (uint32_t i = 0; i < s->n_seats; i++)
+            if (is_taken(s->seats[i]))
+                sum += shm_get(&s->seats[i]->log_dropped_total);
+    } while (!read_is_whole(s, &r) && read_again(&r));
+    return sum;
+}
+
+uint64_t shm_refused(const struct shm_backend_sum *sum)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < SHM_CODE_COUNT; i++)
+        if (i != SHM_CODE_101)
+            n += sum->answers[i];
+    return n;
+}
+
 uint64_t shm_connections(const struct shm *s, uint32_t slot, const struct shm_seat *except)
 {
     const struct shm_backend *b = shm_backend(s, slot);
@@ -170,6 +229,8 @@ void shm_cell_begin(struct shm_backend_cell *c, uint32_t generation)
 #define X(kind, name, text) zero(&c->name);
     SHM_BACKEND_CELLS(X)
 #undef X
+    for (unsigned i = 0; i < SHM_CODE_COUNT; i++)
+        zero(&c->answers[i]);
     atomic_store_explicit(&c->generation, generation, memory_order_release);
 }
 
@@ -187,6 +248,8 @@ static void fold_backend_cell(struct shm_backend_cell *to, struct shm_backend_ce
 #define X(kind, name, text) FOLD_##kind(to->name, from->name);
         SHM_BACKEND_CELLS(X)
 #undef X
+        for (unsigned i = 0; i < SHM_CODE_COUNT; i++)
+            shm_add(&to->answers[i], shm_get(&from->answers[i]));
     }
     if (has != 0)
         shm_cell_begin(from, 0);
@@ -209,16 +272,47 @@ static void fold_listener_cell(struct shm_listener_cell *to, struct shm_listener
 #undef X
 }
 
+/* Moves a TOTAL; where nothing was counted nothing is written. */
+static void hand_on(shm_u64 *to, shm_u64 *from)
+{
+    uint64_t n = shm_get(from);
+    if (n == 0)
+        return;
+    shm_add(to, n);
+    shm_set(from, 0);
+}
+
+static void fold_histogram(struct shm_histogram *to, struct shm_histogram *from)
+{
+    for (unsigned i = 0; i < SHM_BUCKETS; i++)
+        hand_on(&to->buckets[i], &from->buckets[i]);
+    hand_on(&to->sum_us, &from->sum_us);
+}
+
+static void fold_pool_cell(struct shm_pool_cell *to, struct shm_pool_cell *from)
+{
+#define X(kind, name, text)                                                                                  \
+    FOLD_##kind(to->name, from->name);                                                                       \
+    zero(&from->name);
+    SHM_POOL_CELLS(X)
+#undef X
+#define X(name, scale, text) fold_histogram(&to->name, &from->name);
+    SHM_POOL_HISTOGRAMS(X)
+#undef X
+}
+
 void shm_fold(const struct shm *s, struct shm_seat *seat, uint32_t reason)
 {
     struct shm_seat *retired = shm_retired(s);
-    uint32_t n_slots = shm_get32(&s->supervisor->n_slots);
+    uint32_t n_slots = shm_get32(&s->supervisor->n_slots), n_pools = shm_get32(&s->supervisor->n_pools);
     fold_begin(s);
     for (uint32_t i = 0; i < s->n_listeners; i++)
         fold_listener_cell(shm_listener_cell(s, retired, i), shm_listener_cell(s, seat, i), reason);
     for (uint32_t i = 0; i < n_slots && i < s->max_backends; i++)
         fold_backend_cell(shm_backend_cell(s, retired, i), shm_backend_cell(s, seat, i),
                           shm_get32(&shm_backend(s, i)->generation));
+    for (uint32_t i = 0; i < n_pools && i < SHM_POOLS_MAX; i++)
+        fold_pool_cell(shm_pool_cell(s, retired, i), shm_pool_cell(s, seat, i));
     shm_add(&retired->log_dropped_total, shm_get(&seat->log_dropped_total));
     zero(&seat->log_dropped_total);
     zero(&seat->started_ms);

@@ -26,9 +26,14 @@ static uint64_t seat_backends_at(uint32_t n_listeners)
                    (uint64_t)n_listeners * sizeof(struct shm_listener_cell));
 }
 
-static uint64_t seat_end(uint32_t max_backends, uint32_t n_listeners)
+static uint64_t seat_pools_at(uint32_t max_backends, uint32_t n_listeners)
 {
     return aligned(seat_backends_at(n_listeners) + (uint64_t)max_backends * sizeof(struct shm_backend_cell));
+}
+
+static uint64_t seat_end(uint32_t max_backends, uint32_t n_listeners)
+{
+    return aligned(seat_pools_at(max_backends, n_listeners) + SHM_POOLS_MAX * sizeof(struct shm_pool_cell));
 }
 
 static uint64_t retired_at(uint32_t max_backends)
@@ -143,6 +148,13 @@ struct shm_backend_cell *shm_backend_cell(const struct shm *s, struct shm_seat *
     return part(seat, seat_backends_at(s->n_listeners), slot, sizeof(struct shm_backend_cell));
 }
 
+struct shm_pool_cell *shm_pool_cell(const struct shm *s, struct shm_seat *seat, uint32_t pool)
+{
+    if (pool >= SHM_POOLS_MAX)
+        return NULL;
+    return part(seat, seat_pools_at(s->max_backends, s->n_listeners), pool, sizeof(struct shm_pool_cell));
+}
+
 struct shm_seat *shm_retired(const struct shm *s)
 {
     return part(s->supervisor, retired_at(s->max_backends), 0, 0);
@@ -155,6 +167,30 @@ const char *shm_state_name(enum shm_state s)
         [SHM_STATE_DOWN] = "down", [SHM_STATE_MAINT] = "maint",
     };
     return (unsigned)s < SHM_STATE_COUNT ? NAMES[s] : "unknown";
+}
+
+enum shm_code shm_code(int status)
+{
+    switch (status) {
+#define X(n)                                                                                                 \
+    case n:                                                                                                  \
+        return SHM_CODE_##n;
+        SHM_CODES(X)
+#undef X
+    default:
+        return SHM_CODE_OTHER;
+    }
+}
+
+const char *shm_code_name(enum shm_code c)
+{
+    static const char *const NAMES[SHM_CODE_COUNT] = {
+#define X(n) [SHM_CODE_##n] = #n,
+        SHM_CODES(X)
+#undef X
+            [SHM_CODE_OTHER] = "other",
+    };
+    return (unsigned)c < SHM_CODE_COUNT ? NAMES[c] : "unknown";
 }
 
 static uint32_t graver(uint32_t a, uint32_t b)

@@ -20,7 +20,9 @@
 #define SHM_VERSION     1u
 #define SHM_NAME_MAX    48
 #define SHM_SEATS_MAX   512u
-#define SHM_REASONS_MAX 64u /* room for enum close_reason; checked by who uses both */
+#define SHM_REASONS_MAX 64u   /* room for enum close_reason; checked by who uses both */
+#define SHM_POOLS_MAX   1024u /* cells for pools; what no pool uses costs nothing but addresses */
+#define SHM_BUCKETS     17u   /* of a histogram; see histogram.h */
 
 typedef _Atomic uint64_t shm_u64; /* the one typedef: an atomic word that is only ever loaded and stored */
 typedef _Atomic uint32_t shm_u32;
@@ -82,11 +84,26 @@ struct shm_backend {
     X(PEAK, connections_peak, "most connections at a time, as seen at a pick")                               \
     X(TOTAL, failures, "failed connects, time-outs and invalid answers")                                     \
     X(TOTAL, handshakes_total, "upgrades it has accepted (tcp: connects)")                                   \
-    X(TOTAL, refused_total, "upgrades it has refused")                                                       \
     X(TOTAL, messages_in, "messages from clients")                                                           \
     X(TOTAL, messages_out, "messages to clients")                                                            \
     X(TOTAL, bytes_in, "bytes from clients")                                                                 \
     X(TOTAL, bytes_out, "bytes to clients")
+
+/* Statuses of backends' answers to upgrades that are counted one by one. All others have one number together,
+ * so that no backend can make up more of them. */
+#define SHM_CODES(X)                                                                                         \
+    X(101)                                                                                                   \
+    X(200) X(301) X(302) X(307) X(400) X(401) X(403) X(404) X(408) X(426) X(429) X(500) X(502) X(503) X(504)
+
+enum shm_code {
+#define X(status) SHM_CODE_##status,
+    SHM_CODES(X)
+#undef X
+        SHM_CODE_OTHER,
+    SHM_CODE_COUNT
+};
+enum shm_code shm_code(int status);
+const char *shm_code_name(enum shm_code c); /* "101" … "other" */
 
 #define SHM_LISTENER_CELLS(X)                                                                                \
     X(GAUGE, connections, "connections accepted and not ended yet")                                          \
@@ -101,6 +118,7 @@ struct shm_backend_cell {
 #define X(kind, name, text) shm_u64 name;
     SHM_BACKEND_CELLS(X)
 #undef X
+    shm_u64 answers[SHM_CODE_COUNT]; /* TOTAL: its answers to upgrades */
 };
 
 struct shm_listener_cell {
@@ -108,6 +126,29 @@ struct shm_listener_cell {
     SHM_LISTENER_CELLS(X)
 #undef X
     shm_u64 ended[SHM_REASONS_MAX]; /* by enum close_reason; rejected and closed ones alike */
+};
+
+#define SHM_POOL_CELLS(X)                                                                                    \
+    X(TOTAL, retries_connect_total, "backends tried because a connect to another failed")
+
+/* Name, scale (histogram.h), what is measured. They are TOTAL. */
+#define SHM_POOL_HISTOGRAMS(X)                                                                               \
+    X(handshake, SHORT, "from the first byte of a client's head to the 101")                                 \
+    X(connect, SHORT, "a connect to a backend that succeeded")                                               \
+    X(connection, LONG, "a connection's life, from its opening to its end")
+
+struct shm_histogram {
+    shm_u64 buckets[SHM_BUCKETS]; /* not cumulated; the last one is above all bounds */
+    shm_u64 sum_us;
+};
+
+struct shm_pool_cell {
+#define X(kind, name, text) shm_u64 name;
+    SHM_POOL_CELLS(X)
+#undef X
+#define X(name, scale, text) struct shm_histogram name;
+    SHM_POOL_HISTOGRAMS(X)
+#undef X
 };
 
 /* ---- written by a worker (the retired row: by the supervisor) ---- */
@@ -126,8 +167,11 @@ struct shm_seat {
     shm_u64 connections; /* accepted and not ended yet: what the accept rule compares */
     shm_u64 heap_bytes;  /* as the allocator counts them; refreshed about once a second */
     shm_u64 log_dropped_total;
-    /* struct shm_listener_cell[n_listeners] and struct shm_backend_cell[max_backends] follow */
+    /* struct shm_listener_cell[n_listeners], struct shm_backend_cell[max_backends] and struct
+     * shm_pool_cell[SHM_POOLS_MAX] follow */
 };
+
+enum shm_phase { SHM_PHASE_STARTING, SHM_PHASE_RUNNING, SHM_PHASE_STOPPING };
 
 struct shm_supervisor {
     uint32_t version;
@@ -135,6 +179,8 @@ struct shm_supervisor {
     shm_u64 epoch;   /* grows after every change of the backend table: what a worker's view compares */
     shm_u32 n_slots; /* slots ever used: the end of every walk */
     shm_u32 fold;    /* odd while a seat is being folded into the retired row */
+    shm_u32 n_pools; /* pools ever used: the end of every walk of their cells */
+    shm_u32 phase;   /* enum shm_phase: RUNNING once all children have been up, until a stop is asked for */
     shm_u64 started_ms, started_real_ms;
     shm_u64 generation; /* of the config: 1, then one more for each reload */
     shm_u64 worker_restarts_total, director_restarts_total;
@@ -188,6 +234,7 @@ struct shm_backend *shm_backend(const struct shm *s, uint32_t slot);
 struct shm_health *shm_health(const struct shm *s, uint32_t slot);
 struct shm_listener_cell *shm_listener_cell(const struct shm *s, struct shm_seat *seat, uint32_t listener);
 struct shm_backend_cell *shm_backend_cell(const struct shm *s, struct shm_seat *seat, uint32_t slot);
+struct shm_pool_cell *shm_pool_cell(const struct shm *s, struct shm_seat *seat, uint32_t pool);
 struct shm_seat *shm_retired(const struct shm *s);
 
 static inline uint64_t shm_backend_id(uint32_t slot, uint32_t generation)
@@ -227,6 +274,7 @@ struct shm_backend_sum {
 #define X(kind, name, text) uint64_t name;
     SHM_BACKEND_CELLS(X)
 #undef X
+    uint64_t answers[SHM_CODE_COUNT];
 };
 struct shm_listener_sum {
 #define X(kind, name, text) uint64_t name;
@@ -234,8 +282,25 @@ struct shm_listener_sum {
 #undef X
     uint64_t ended[SHM_REASONS_MAX];
 };
+struct shm_histogram_sum {
+    uint64_t buckets[SHM_BUCKETS];
+    uint64_t sum_us;
+};
+struct shm_pool_sum {
+#define X(kind, name, text) uint64_t name;
+    SHM_POOL_CELLS(X)
+#undef X
+#define X(name, scale, text) struct shm_histogram_sum name;
+    SHM_POOL_HISTOGRAMS(X)
+#undef X
+};
 void shm_sum_backend(const struct shm *s, uint32_t slot, struct shm_backend_sum *out);
 void shm_sum_listener(const struct shm *s, uint32_t listener, struct shm_listener_sum *out);
+void shm_sum_pool(const struct shm *s, uint32_t pool, struct shm_pool_sum *out);
+uint64_t shm_sum_log_dropped(const struct shm *s); /* lines that workers couldn't hand over */
+
+/* All answers but the 101. */
+uint64_t shm_refused(const struct shm_backend_sum *sum);
 
 /* Connections on a slot as the seats say, without the seat `except` (NULL: none is left out). Cheap: one
  * cache line a seat. There is no fence in it: a limit needs a full one between raising one's own cell and

@@ -29,6 +29,7 @@ static enum conn_state take_answer(struct worker *w, struct conn *c, size_t len)
         if (!http_response_accepts(&a, h->accept, &why))
             return bad_answer(w, c, why);
         c->row.status = 101;
+        shm_add(&c->cell->answers[SHM_CODE_101], 1);
         h->answer_len = len;
         return CONN_RELAY;
     }
@@ -45,7 +46,7 @@ static enum conn_state take_answer(struct worker *w, struct conn *c, size_t len)
     }
     c->row.status = (uint16_t)a.status;
     conn_reason(c, CLOSE_REASON_backend_refused);
-    shm_add(&c->cell->refused_total, 1);
+    shm_add(&c->cell->answers[shm_code(a.status)], 1);
     http_body_init(&h->body, a.body, a.body_len);
     h->answer_len = len;
     return CONN_ANSWER;

@@ -216,6 +216,7 @@ void house_peer(struct house *h, uint32_t seat)
     if (h->peers[seat] >= 0)
         close(h->peers[seat]);
     h->peers[seat] = ends[0];
+    shm_set32(&s->number, seat);
     shm_set32(&s->state, SHM_SEAT_UP);
     shm_set(&s->heartbeat_ms, clock_mono_ms());
     shm_set(&s->started_ms, clock_mono_ms());

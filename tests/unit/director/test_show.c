@@ -181,7 +181,7 @@ static void workers_show_how_they_are(void **state)
     house_peer(&h, 1);
     shm_set(&h.shm.seats[0]->connections, 4);
     shm_set(&h.shm.seats[1]->heartbeat_ms, 1); /* long ago, unless the machine has just started */
-    shm_set32(&h.shm.supervisor->seat_restarts[1], 5);
+    shm_set32(&h.shm.supervisor->restarts[1], 5);
     json_t *list = ask_json("json show workers");
     assert_int_equal(json_array_size(list), HOUSE_WORKERS);
     assert_int_equal(look_number(worker(list, 0, "up"), "connections"), 4);

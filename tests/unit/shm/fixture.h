@@ -44,6 +44,7 @@ static inline struct fixture *fixture_new(uint32_t max_backends, uint32_t n_list
     for (uint32_t i = 0; i < n_seats; i++)
         s->seats[i] = fixture_segment(&f->seat_fd[i], shm_seat_bytes(max_backends, n_listeners));
     shm_init_supervisor(s, 11, 12);
+    shm_set32(&s->supervisor->n_pools, 2);
     return f;
 }
 
@@ -93,6 +94,11 @@ static inline struct shm_backend_cell *fixture_cell(struct fixture *f, uint32_t 
 static inline struct shm_listener_cell *fixture_listener(struct fixture *f, uint32_t seat, uint32_t listener)
 {
     return shm_listener_cell(&f->shm, f->shm.seats[seat], listener);
+}
+
+static inline struct shm_pool_cell *fixture_pool(struct fixture *f, uint32_t seat, uint32_t pool)
+{
+    return shm_pool_cell(&f->shm, f->shm.seats[seat], pool);
 }
 
 #endif

@@ -45,6 +45,14 @@ static struct shm_listener_sum listener_sum(const struct fixture *f, uint32_t li
     return sum;
 }
 
+static struct shm_pool_sum pool_sum(const struct fixture *f, uint32_t pool)
+{
+    struct shm_pool_sum sum;
+    memset(&sum, 0xff, sizeof sum);
+    shm_sum_pool(&f->shm, pool, &sum);
+    return sum;
+}
+
 static bool all_zero(const void *p, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -68,6 +76,19 @@ static void fill_backend_cell(struct shm_backend_cell *c, uint64_t from)
 #define X(kind, name, text) shm_set(&c->name, from++);
     SHM_BACKEND_CELLS(X)
 #undef X
+    for (unsigned i = 0; i < SHM_CODE_COUNT; i++)
+        shm_set(&c->answers[i], from++);
+}
+
+/* The cell holds nothing but words. */
+#define POOL_WORDS (sizeof(struct shm_pool_cell) / sizeof(shm_u64))
+_Static_assert(sizeof(struct shm_pool_cell) == sizeof(struct shm_pool_sum),
+               "a word in one is a word in the other");
+
+static void fill_pool_cell(struct shm_pool_cell *c, uint64_t from)
+{
+    for (unsigned i = 0; i < POOL_WORDS; i++)
+        shm_set((shm_u64 *)c + i, from++);
 }
 
 static void fill_listener_cell(struct shm_listener_cell *c, uint64_t from)
@@ -97,10 +118,14 @@ static void sum_of_seats(void **state)
         fixture_sit(f, i);
         fill_backend_cell(fixture_cell(f, i, slot), 100 * (i + 1));
         fill_listener_cell(fixture_listener(f, i, 1), 1000 * (i + 1));
+        fill_pool_cell(fixture_pool(f, i, 1), 10000 * (i + 1));
+        shm_set(&f->shm.seats[i]->log_dropped_total, 1u << i);
     }
     /* Nobody sits on seat 3. */
     fill_backend_cell(fixture_cell(f, 3, slot), 7777);
     fill_listener_cell(fixture_listener(f, 3, 1), 7777);
+    fill_pool_cell(fixture_pool(f, 3, 1), 7777);
+    shm_set(&f->shm.seats[3]->log_dropped_total, 7777);
 
     struct shm_backend_sum b = backend_sum(f, slot);
     uint64_t k = 0;
@@ -109,6 +134,8 @@ static void sum_of_seats(void **state)
     k++;
     SHM_BACKEND_CELLS(X)
 #undef X
+    for (unsigned i = 0; i < SHM_CODE_COUNT; i++)
+        assert_int_equal(b.answers[i], 600 + 3 * (k + i));
 
     struct shm_listener_sum l = listener_sum(f, 1);
     k = 0;
@@ -119,6 +146,15 @@ static void sum_of_seats(void **state)
 #undef X
     for (unsigned i = 0; i < SHM_REASONS_MAX; i++)
         assert_int_equal(l.ended[i], 6000 + 3 * (k + i));
+
+    struct shm_pool_sum p = pool_sum(f, 1);
+    for (k = 0; k < POOL_WORDS; k++)
+        assert_int_equal(((const uint64_t *)&p)[k], 60000 + 3 * k);
+    assert_int_equal(shm_sum_log_dropped(&f->shm), 7);
+    p = pool_sum(f, 0);
+    assert_true(all_zero(&p, sizeof p));
+    p = pool_sum(f, SHM_POOLS_MAX); /* none */
+    assert_true(all_zero(&p, sizeof p));
 
     l = listener_sum(f, 0);
     assert_true(all_zero(&l, sizeof l));
@@ -204,6 +240,8 @@ static void fold(void **state)
         struct shm_seat *seat = fixture_sit(f, i);
         fill_backend_cell(fixture_cell(f, i, slot), i ? 40 : 90);
         fill_listener_cell(fixture_listener(f, i, 0), i ? 400 : 900);
+        fill_pool_cell(fixture_pool(f, i, 0), i ? 4000 : 9000);
+        fill_pool_cell(fixture_pool(f, i, 1), i ? 40000 : 90000);
         shm_set(&seat->log_dropped_total, 5 + i);
         shm_set(&seat->connections, 3);
         shm_set(&seat->started_ms, 1);
@@ -214,6 +252,7 @@ static void fold(void **state)
     for (uint32_t i = 0; i < 2; i++) {
         const struct shm_backend_sum before = backend_sum(f, slot);
         const struct shm_listener_sum l_before = listener_sum(f, 0);
+        const struct shm_pool_sum p_before[2] = {pool_sum(f, 0), pool_sum(f, 1)};
         uint64_t held = shm_get(&fixture_listener(f, i, 0)->connections);
         struct shm_backend_cell *cell = fixture_cell(f, i, slot);
         uint64_t gauge_left = before.connections - shm_get(&cell->connections);
@@ -226,6 +265,10 @@ static void fold(void **state)
 #define X(kind, name, text) assert_int_equal(after.name, IS_GAUGE(kind) ? gauge_left : before.name);
         SHM_BACKEND_CELLS(X)
 #undef X
+        assert_memory_equal(after.answers, before.answers, sizeof after.answers);
+        const struct shm_pool_sum p_after[2] = {pool_sum(f, 0), pool_sum(f, 1)};
+        assert_memory_equal(p_after, p_before, sizeof p_after);
+        assert_int_equal(shm_sum_log_dropped(s), 11);
         struct shm_listener_sum l_after = listener_sum(f, 0);
         assert_int_equal(l_after.connections, l_before.connections - held);
         assert_int_equal(l_after.open, open_left);
@@ -308,7 +351,8 @@ static void fold_of_old_generations(void **state)
     assert_int_equal(sum.connections, 0);
     assert_int_equal(sum.connections_total, 31);
     assert_int_equal(sum.connections_peak, 32);
-    assert_int_equal(sum.bytes_out, 39);
+    assert_int_equal(sum.bytes_out, 38);
+    assert_int_equal(sum.answers[0], 39);
     sum = backend_sum(f, c);
     assert_true(all_zero(&sum, sizeof sum));
     fixture_free(f);
@@ -330,6 +374,17 @@ static void fold_of_unknown_reason(void **state)
     fixture_free(f);
 }
 
+static void refused(void **state)
+{
+    (void)state;
+    struct shm_backend_sum sum = {.handshakes_total = 9};
+    sum.answers[SHM_CODE_101] = 100;
+    assert_int_equal(shm_refused(&sum), 0);
+    sum.answers[SHM_CODE_404] = 2;
+    sum.answers[SHM_CODE_OTHER] = 3;
+    assert_int_equal(shm_refused(&sum), 5);
+}
+
 static uint64_t allocated_bytes(int fd)
 {
     struct stat st;
@@ -337,7 +392,8 @@ static uint64_t allocated_bytes(int fd)
     return (uint64_t)st.st_blocks * 512;
 }
 
-/* Segments are sized for the most and cost what is used: neither sums nor folds walk beyond n_slots. */
+/* Segments are sized for the most and cost what is used: neither sums nor folds walk beyond n_slots and
+ * n_pools. */
 static void sparse(void **state)
 {
     (void)state;
@@ -352,6 +408,7 @@ static void sparse(void **state)
     for (int i = 0; i < 3; i++) {
         backend_sum(f, slot);
         listener_sum(f, 3);
+        pool_sum(f, 1);
         shm_connections(s, slot, NULL);
         shm_fold(s, fixture_sit(f, 0), 1);
     }
@@ -492,6 +549,7 @@ int main(void)
         cmocka_unit_test(books_balance),
         cmocka_unit_test(fold_of_old_generations),
         cmocka_unit_test(fold_of_unknown_reason),
+        cmocka_unit_test(refused),
         cmocka_unit_test(sparse),
         cmocka_unit_test(fold_never_ends),
         cmocka_unit_test(readers_beside_a_fold),

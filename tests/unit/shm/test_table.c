@@ -55,6 +55,21 @@ static void layout_of(uint32_t backends, uint32_t listeners)
     }
     if (listeners)
         assert_int_equal((uintptr_t)shm_listener_cell(s, seat, 0) % 64, 0);
+    for (int row = 0; row < 2; row++) {
+        struct shm_seat *at = row ? retired : seat;
+        struct shm_pool_cell *first = shm_pool_cell(s, at, 0),
+                             *last = shm_pool_cell(s, at, SHM_POOLS_MAX - 1);
+        const void *before = at + 1;
+        if (listeners)
+            before = shm_listener_cell(s, at, listeners - 1) + 1;
+        if (backends)
+            before = shm_backend_cell(s, at, backends - 1) + 1;
+        assert_int_equal((uintptr_t)first % 64, 0);
+        assert_true((const char *)first >= (const char *)before &&
+                    inside(last, sizeof *last, at, seat_bytes));
+        assert_ptr_equal(last, first + SHM_POOLS_MAX - 1);
+        assert_null(shm_pool_cell(s, at, SHM_POOLS_MAX));
+    }
     assert_null(shm_backend(s, backends));
     assert_null(shm_health(s, backends));
     assert_null(shm_backend_cell(s, seat, backends));
@@ -82,6 +97,23 @@ static void sizes(void **state)
     assert_true(shm_director_bytes(UINT32_MAX) > max * sizeof(struct shm_health));
     assert_true(shm_supervisor_bytes(UINT32_MAX, UINT32_MAX) >
                 max * sizeof(struct shm_backend) + shm_seat_bytes(UINT32_MAX, UINT32_MAX));
+}
+
+/* Statuses that aren't in the list are one number. */
+static void codes(void **state)
+{
+    (void)state;
+    for (unsigned c = 0; c < SHM_CODE_OTHER; c++) {
+        int status = atoi(shm_code_name((enum shm_code)c));
+        assert_in_range(status, 100, 599);
+        assert_int_equal(shm_code(status), c);
+    }
+    assert_int_equal(shm_code(101), SHM_CODE_101);
+    assert_string_equal(shm_code_name(SHM_CODE_OTHER), "other");
+    assert_string_equal(shm_code_name(SHM_CODE_COUNT), "unknown");
+    assert_int_equal(shm_code(0), SHM_CODE_OTHER);
+    assert_int_equal(shm_code(418), SHM_CODE_OTHER);
+    assert_int_equal(shm_code(599), SHM_CODE_OTHER);
 }
 
 static void make(void **state)
@@ -275,10 +307,10 @@ static void backend_state(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(layout),        cmocka_unit_test(sizes),     cmocka_unit_test(make),
-        cmocka_unit_test(map),           cmocka_unit_test(read_only), cmocka_unit_test(init),
-        cmocka_unit_test(add),           cmocka_unit_test(ids),       cmocka_unit_test(state_names),
-        cmocka_unit_test(backend_state),
+        cmocka_unit_test(layout),      cmocka_unit_test(sizes),         cmocka_unit_test(codes),
+        cmocka_unit_test(make),        cmocka_unit_test(map),           cmocka_unit_test(read_only),
+        cmocka_unit_test(init),        cmocka_unit_test(add),           cmocka_unit_test(ids),
+        cmocka_unit_test(state_names), cmocka_unit_test(backend_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
