@@ -130,12 +130,11 @@ void io_tune(int fd, uint64_t keepalive_ms, uint64_t user_timeout_ms)
         return; /* no TCP socket: it has none of these */
     set_tcp(fd, SOL_SOCKET, SO_KEEPALIVE, keepalive_ms > 0);
     if (keepalive_ms > 0) {
-        /* Three probes, a sixth of the time apart: a dead peer is found after one and a half times keepalive.
-         * The kernel takes 1 to 32767 s. */
+        /* Probes a sixth of the time apart; a dead peer is found at the first one behind user_timeout, which
+         * stands in the place of a count of probes. The kernel takes 1 to 32767 s. */
         uint64_t idle_s = clamp(keepalive_ms / 1000 + (keepalive_ms % 1000 != 0), 1, 32767);
         set_tcp(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle_s);
         set_tcp(fd, IPPROTO_TCP, TCP_KEEPINTVL, clamp(idle_s / 6, 1, 30));
-        set_tcp(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
     }
     set_tcp(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, clamp(user_timeout_ms, 0, INT32_MAX));
 }
@@ -158,6 +157,14 @@ int io_connect(struct io *io, const struct address *a, uint64_t keepalive_ms, ui
     io_close(io);
     errno = error;
     return -1;
+}
+
+bool io_is_own(const struct io *io, const struct address *to)
+{
+    struct address own;
+    own.len = sizeof own.un;
+    return to->sa.sa_family != AF_UNIX && getsockname(io->fd, &own.sa, &own.len) == 0 &&
+           address_equal(&own, to);
 }
 
 int io_connected(const struct io *io)

@@ -39,6 +39,9 @@ void io_abort(struct io *io); /* RST, whatever the kernel still holds is thrown 
  * sockets have none of these). 1: connected; 0: under way, writable tells (io_connected); -1: errno. */
 int io_connect(struct io *io, const struct address *a, uint64_t keepalive_ms, uint64_t user_timeout_ms);
 int io_connected(const struct io *io); /* 0, or the errno of a connect that has ended */
+/* Whether a connection to `to` is one to ourselves: nobody listens there, and the kernel has chosen that very
+ * port as our own. */
+bool io_is_own(const struct io *io, const struct address *to);
 
 /* Bounds of a TCP time-out in the kernel's units; used by listen and io alike. */
 void io_tune(int fd, uint64_t keepalive_ms, uint64_t user_timeout_ms);

@@ -99,6 +99,25 @@ static enum conn_state connected(const struct worker *w, struct conn *c)
     return c->row.websocket ? CONN_REPLY : CONN_RELAY;
 }
 
+/* A backend that is near has answered before connect() comes back, though that says "in progress": the head
+ * tells, and a turn of the loop is saved. */
+static enum conn_state head_first(struct worker *w, struct conn *c, const struct address *to)
+{
+    struct io *io = &c->side[BACKEND].io;
+    struct buffer **head = &c->hs->head;
+    ssize_t n = io_write(io, buffer_bytes(*head), buffer_len(*head));
+    if (n == IO_LOST)
+        return failed(w, c, errno); /* the write has taken the socket's error: nobody else will see it */
+    if (n > 0 && io_is_own(io, to))
+        return failed(w, c, ECONNREFUSED);
+    if (n > 0) {
+        buffer_consume(head, (size_t)n);
+        return CONN_REPLY;
+    }
+    c->side[BACKEND].want = EV_WRITE;
+    return CONN_DIAL;
+}
+
 static enum conn_state begin(struct worker *w, struct conn *c)
 {
     const struct config_listener *l = conn_listener(w, c);
@@ -111,6 +130,8 @@ static enum conn_state begin(struct worker *w, struct conn *c)
     case 1:
         return connected(w, c);
     case 0:
+        if (c->row.websocket)
+            return head_first(w, c, &row->address);
         c->side[BACKEND].want = EV_WRITE;
         return CONN_DIAL;
     default:

@@ -210,11 +210,13 @@ static enum conn_state ends(struct worker *w, struct conn *c, enum conn_state st
         b->dead = 1; /* after a Close its RST is but an impolite end: the client gets a FIN */
         buffer_free(&c->side[BACKEND].out);
     }
-    for (enum conn_end from = CLIENT; from <= BACKEND; from++)
+    bool both = client->eof && b->eof && !c->side[CLIENT].out && !c->side[BACKEND].out;
+    for (enum conn_end from = CLIENT; from <= BACKEND && !both; from++)
         if (c->row.side[from].eof)
             flow_finish(c, !from);
-    if (!direction_done(c, CLIENT) || !direction_done(c, BACKEND))
+    if (!both && (!direction_done(c, CLIENT) || !direction_done(c, BACKEND)))
         return stay;
+    /* With both ended and nothing waiting the close itself sends the FINs that are missing. */
     conn_reason(c, c->row.first_end == CLIENT ? CLOSE_REASON_client : CLOSE_REASON_backend);
     return CONN_CLOSED;
 }

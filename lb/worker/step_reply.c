@@ -87,7 +87,8 @@ enum conn_state step_reply(struct worker *w, struct conn *c, unsigned events)
         b->out = h->head;
         b->stalled_ms = (uint32_t)w->now_ms;
         h->head = NULL;
-        events |= EVENT_BACKEND_WRITE;
+        if (b->out)
+            events |= EVENT_BACKEND_WRITE;
     }
     if (!handshake_client_stays(w, c, events))
         return CONN_CLOSED;
