@@ -4,8 +4,8 @@
 usage: arrows.py [ROOT]       checks the tree; one line for each complaint, exit 1 when there is any
        arrows.py --self-test  breaks a small good tree in each way that the check knows and expects its complaint
 
-Room: wslb_room(NAME SOURCES … LINKS rooms… LIBS libraries…) in lb/NAME/CMakeLists.txt. Program: wslb_program(…) in lb/
-or tools/NAME/. An include in quotes names the room ("proto/ws_frame.h"), from lb/ on; a program may also include
+Room: wslb_room(NAME SOURCES … LINKS rooms… LIBS libraries…) in lb/NAME/CMakeLists.txt. Program: wslb_program(…) in lb/,
+tools/NAME/ or man/. An include in quotes names the room ("proto/ws_frame.h"), from lb/ on; a program may also include
 headers of its own folder by their bare names."""
 import os
 import re
@@ -29,6 +29,7 @@ MAY = {
     'wslbctl': 'base proto',
     'wslb-echo': 'base proto net',
     'wslb-bench': 'base proto net',
+    'wslb-man': 'director config algo proto',
 }
 MAY = {name: set(rooms.split()) for name, rooms in MAY.items()}
 
@@ -64,8 +65,8 @@ def without_comments(text):
 
 
 def units_of(root):
-    """Every wslb_room and wslb_program below lb/ and tools/."""
-    for top in ('lb', 'tools'):
+    """Every wslb_room and wslb_program below lb/, tools/ and man/."""
+    for top in ('lb', 'tools', 'man'):
         for folder, _, files in os.walk(os.path.join(root, top)):
             if 'CMakeLists.txt' not in files:
                 continue
