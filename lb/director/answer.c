@@ -18,10 +18,16 @@ static void put(struct answer *a, struct text *t, const void *bytes, size_t n)
         a->failed = too_large;
 }
 
+/* DEL, which is ASCII and which JSON allows as it is, stands in strings only. */
 static int put_json(const char *bytes, size_t n, void *ctx)
 {
     struct answer *a = ctx;
 
+    for (const char *del; (del = memchr(bytes, 0x7f, n)); bytes = del + 1) {
+        put(a, &a->out, bytes, (size_t)(del - bytes));
+        put(a, &a->out, "\\u007F", 6);
+        n -= (size_t)(del - bytes) + 1;
+    }
     put(a, &a->out, bytes, n);
     return a->failed ? -1 : 0;
 }

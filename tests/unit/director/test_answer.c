@@ -116,7 +116,7 @@ static void json_has_all_keys_in_order_on_one_line(void **state)
 
     answer_init(&a, true, &budget);
     answer_list(&a, columns);
-    row("a\n\"\\\x1b\xc3\xa4\xe2\x80\xa8", UINT32_MAX, NULL);
+    row("a\n\"\\\x1b\x7f\x7f\xc3\xa4\xe2\x80\xa8", UINT32_MAX, NULL);
     answer_row(&a);
     answer_open(&a, "in");
     answer_bool(&a, "yes", true);
@@ -124,10 +124,10 @@ static void json_has_all_keys_in_order_on_one_line(void **state)
     answer_close(&a);
     answer_strs(&a, "binds", binds, 2);
     answer_row_end(&a);
-    assert_string_equal(
-        finished(false),
-        "[{\"name\":\"a\\n\\\"\\\\\\u001B\\u00E4\\u2028\",\"n\":4294967295,\"hidden\":7,\"note\":null},"
-        "{\"in\":{\"yes\":true,\"nothing\":null},\"binds\":[\"x:1\",\"y:2\"]}]\n");
+    assert_string_equal(finished(false),
+                        "[{\"name\":\"a\\n\\\"\\\\\\u001B\\u007F\\u007F\\u00E4\\u2028\",\"n\":4294967295,"
+                        "\"hidden\":7,\"note\":null},"
+                        "{\"in\":{\"yes\":true,\"nothing\":null},\"binds\":[\"x:1\",\"y:2\"]}]\n");
 }
 
 static void json_says_what_is_no_utf8_as_replacement(void **state)
