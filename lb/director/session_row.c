@@ -98,7 +98,7 @@ static void side(struct answer *a, const char *key, const struct conn_row_side *
     answer_u64(a, "messages", s->messages);
     answer_u64(a, "bytes", s->bytes);
     answer_u64(a, "discarded_bytes", s->discarded);
-    duration(a, "silent_ms", s->last_ms, 1);
+    answer_u64(a, "silent_ms", (uint32_t)clock_mono_ms() - s->last_ms);
     answer_bool(a, "fin", s->eof);
     answer_bool(a, "reset", s->reset);
     answer_bool(a, "close_seen", s->closed);

@@ -23,7 +23,7 @@ struct conn_row_side {
     uint64_t bytes;
     uint64_t messages;
     uint64_t discarded; /* bytes read and not passed on, after a Close of ours */
-    uint64_t last_ms;   /* when it last said something */
+    uint32_t last_ms;   /* when it last said something, low 32 bits */
     uint8_t eof : 1;    /* its FIN has been read */
     uint8_t reset : 1;  /* it was lost by RST or an error */
     uint8_t closed : 1; /* a complete Close of its own was read */

@@ -11,7 +11,7 @@ static void on_backend(struct ev_loop *loop, ev_io *w, int revents);
 /* Watchers, sockets and a place at the end of the list. */
 static struct conn *make(struct worker *w, int client_fd, int backend_fd)
 {
-    struct conn *c = calloc(1, sizeof *c);
+    struct conn *c = slab_take(&w->slab);
     if (!c)
         return NULL;
     c->side[CLIENT].io = (struct io){.fd = client_fd, .kind = IO_PLAIN};
@@ -94,11 +94,11 @@ static void on_backend(struct ev_loop *loop, ev_io *io, int revents)
 _Static_assert((int)EV_READ == (int)EVENT_CLIENT_READ && (int)EV_WRITE == (int)EVENT_CLIENT_WRITE,
                "events are libev's bits");
 
-void conn_free(struct conn *c)
+void conn_free(struct worker *w, struct conn *c)
 {
     conn_handshake_free(c);
     free(c->ending);
-    free(c);
+    slab_give(&w->slab, c);
 }
 
 void conn_handshake_free(struct conn *c)

@@ -78,14 +78,13 @@ struct conn {
     struct ending *ending;         /* NULL: nobody wants it to end */
     struct shm_backend_cell *cell; /* of its backend, while placed */
     struct conn *next, *prev;      /* of the worker's list */
-    uint32_t lingered_bytes;
-    bool cut : 1;        /* the stream to the client was cut at a frame's end: a Close may follow */
-    bool cut_wanted : 1; /* cut it at the next frame's end */
-    bool broken : 1;     /* memory was refused for bytes that had to wait: the stream can't go on */
-    bool counted : 1;    /* in the listener's and the seat's gauges */
-    bool refused : 1;    /* refused at accept */
-    bool frozen : 1;     /* on its way to another worker: nothing happens to it here */
-    bool unmovable : 1;  /* the successor couldn't take it */
+    bool cut : 1;                  /* the stream to the client was cut at a frame's end: a Close may follow */
+    bool cut_wanted : 1;           /* cut it at the next frame's end */
+    bool broken : 1;               /* memory was refused for bytes that had to wait: the stream can't go on */
+    bool counted : 1;              /* in the listener's and the seat's gauges */
+    bool refused : 1;              /* refused at accept */
+    bool frozen : 1;               /* on its way to another worker: nothing happens to it here */
+    bool unmovable : 1;            /* the successor couldn't take it */
 };
 
 /* conn.c */
@@ -96,7 +95,7 @@ struct conn *conn_new(struct worker *w, uint16_t listener, int fd,
 struct conn *conn_adopt(struct worker *w, const struct conn_row *row, int client_fd, int backend_fd);
 /* Takes it off the list of the living, so that nobody finds it; conn_free follows at the end of the turn. */
 void conn_bury(struct worker *w, struct conn *c);
-void conn_free(struct conn *c);
+void conn_free(struct worker *w, struct conn *c);
 /* Decides why it ends; the first reason stands. */
 void conn_reason(struct conn *c, enum close_reason reason);
 void conn_until(struct conn *c, uint64_t ms); /* TIMER_NEVER: waits for events only */

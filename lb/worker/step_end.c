@@ -29,8 +29,6 @@ static bool discard(struct worker *w, struct conn *c, enum conn_end from)
     ssize_t n = io_read(&c->side[from].io, w->scratch, sizeof w->scratch);
     if (n > 0) {
         c->row.side[from].discarded += (uint64_t)n;
-        if (from == CLIENT)
-            c->lingered_bytes += (uint32_t)n;
         return true;
     }
     return n == IO_AGAIN;
@@ -190,7 +188,7 @@ static void linger(struct worker *w, struct conn *c, enum conn_end end, unsigned
     flow_finish(c, end);
     if (events & EVENT_READ(end) && !r->eof && !discard(w, c, end))
         r->eof = 1;
-    if (r->dead || (r->eof && r->fin_sent) || (end == CLIENT && c->lingered_bytes > LINGER_BYTES_MAX)) {
+    if (r->dead || (r->eof && r->fin_sent) || (end == CLIENT && r->discarded > LINGER_BYTES_MAX)) {
         flow_drop(w, c, end, false);
         return;
     }
@@ -202,7 +200,6 @@ enum conn_state step_linger(struct worker *w, struct conn *c, unsigned events)
     if (events & EVENT_ENTER) {
         conn_handshake_free(c);
         conn_until(c, w->now_ms + conn_listener(w, c)->close_timeout_ms);
-        c->lingered_bytes = 0;
         end_backend(w, c);
         events |= EVENT_CLIENT_WRITE | EVENT_BACKEND_WRITE;
     }

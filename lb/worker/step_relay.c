@@ -46,7 +46,7 @@ static void deliver(struct worker *w, struct conn *c, enum conn_end from, const 
         }
     }
     r->bytes += pass;
-    r->last_ms = w->now_ms;
+    r->last_ms = (uint32_t)w->now_ms;
     shm_add(from == CLIENT ? &c->cell->bytes_in : &c->cell->bytes_out, pass);
     if (head + pass)
         flow_write(w, c, !from, bytes, head + pass);
@@ -228,7 +228,8 @@ static void open_tunnel(struct worker *w, struct conn *c)
     struct handshake *h = c->hs;
     struct shm_listener_cell *cell = shm_listener_cell(&w->shm, w->seat, c->row.listener);
     c->row.opened = 1;
-    c->row.relay_ms = c->row.side[CLIENT].last_ms = c->row.side[BACKEND].last_ms = w->now_ms;
+    c->row.relay_ms = w->now_ms;
+    c->row.side[CLIENT].last_ms = c->row.side[BACKEND].last_ms = (uint32_t)w->now_ms;
     if (c->row.websocket)
         c->row.handshake_ms = (uint32_t)(w->now_ms - h->first_ms);
     shm_add(&cell->open, 1);
@@ -275,7 +276,7 @@ static bool may_close(struct worker *w, struct conn *c, uint64_t *until)
     if (client->closed || b->closed || b->eof)
         return false; /* they are ending it themselves */
     bool urgent = client->frame.verdict != WS_FINE;
-    uint64_t any_frame = c->ending->at_ms + ANY_FRAME_MS, quiet = b->last_ms + QUIET_MS;
+    uint64_t any_frame = c->ending->at_ms + ANY_FRAME_MS, quiet = since(w, b->last_ms) + QUIET_MS;
     if (urgent || w->now_ms >= any_frame) {
         c->cut_wanted = true;
         return ws_frame_between(&b->frame);

@@ -27,7 +27,7 @@ static void beat(struct worker *w)
         return;
     w->heap_at_ms = w->now_ms;
     struct mallinfo2 m = mallinfo2();
-    shm_set(&w->seat->heap_bytes, m.uordblks + m.hblkhd);
+    shm_set(&w->seat->heap_bytes, m.uordblks + m.hblkhd + slab_bytes(&w->slab));
 }
 
 static void on_beat(struct ev_loop *loop, ev_timer *t, int revents)
@@ -73,7 +73,7 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *p, int revents)
         w->dead = c->next;
         if (c->refused)
             w->n_refused--;
-        conn_free(c);
+        conn_free(w, c);
     }
     if (!w->started)
         return;
@@ -370,6 +370,7 @@ int worker_main(void)
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         signal(ignored[i], SIG_IGN);
     w->reserve_fd = -1;
+    slab_init(&w->slab, sizeof(struct conn));
     w->now_ms = clock_mono_ms();
     w->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
     if (!w->loop) {

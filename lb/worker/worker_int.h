@@ -14,6 +14,7 @@
 #include "worker/candidates.h"
 #include "worker/conn.h"
 #include "worker/session_id.h"
+#include "worker/slab.h"
 
 #define WORKER_SCRATCH_BYTES 65536u
 /* Descriptors kept back from connections: channels, the loop, refusals in flight. */
@@ -94,6 +95,7 @@ struct worker {
     int reserve_fd;     /* given up for a moment to refuse somebody when descriptors are out */
     uint32_t conns_max; /* what the descriptors carry */
 
+    struct slab slab;   /* of struct conn */
     struct conn *conns; /* all, newest last */
     struct conn *conns_last;
     struct conn *dead;           /* freed at the end of the turn */
