@@ -203,8 +203,8 @@ static enum conn_state ends(struct worker *w, struct conn *c, enum conn_state st
     if (mid_frame)
         conn_reason(c, CLOSE_REASON_cut_mid_frame);
     if (b->reset) {
-        if (!c->row.websocket ||
-            (!b->closed && !client->closed)) { /* in the middle of a frame, or lost_close_code is off */
+        /* The last: lost_close_code is off, or the client had ended its side. */
+        if (mid_frame || !c->row.websocket || (!b->closed && !client->closed)) {
             conn_reason(c, CLOSE_REASON_backend);
             return CONN_RESET;
         }
