@@ -8,8 +8,8 @@ export LC_ALL=C.UTF-8
 usage() {
     cat <<'TEXT'
 usage: tests/run.sh [--quick] [--long]
-  (none)   unit, contract, house and end-to-end tests on the release build; then unit, contract and the core
-           of the end-to-end tests on the asan build (address and undefined-behaviour sanitizers)
+  (none)   all tests but the long ones on the release build; then, on the asan build (address and undefined-behaviour
+           sanitizers), all but the house's and with the core of the end-to-end tests
   --quick  the release build only
   --long   the tests that take minutes, too
 TEXT
@@ -56,7 +56,7 @@ run_tests() {
 
 run_tests release --preset release
 case $presets in
-*asan*) run_tests asan --preset asan -L '^(unit|contract|core)$' ;;
+*asan*) run_tests asan --preset asan -L '^(unit|contract|fuzz|core)$' ;;
 esac
 if [ -n "$long" ]; then
     jobs=1 # these measure, so one at a time

@@ -30,6 +30,7 @@ MAY = {
     'wslb-echo': 'base proto net',
     'wslb-bench': 'base proto net',
     'wslb-man': 'director config algo proto',
+    'wslb-man': 'director config algo proto',
 }
 MAY = {name: set(rooms.split()) for name, rooms in MAY.items()}
 
