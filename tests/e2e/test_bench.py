@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -72,6 +73,75 @@ def test_open_loop_over_processes(echo):
     assert r["status"] == 0 and r["stderr"] == "open 100\n"
     assert r["sent"] == r["echoed"] and 994 <= r["sent"] <= 1003  # each process rounds
     assert 490 <= r["latency_us"]["count"] <= 505  # the second half
+
+
+def test_an_open_loop_omits_nothing(echo):
+    """Messages are sent when they are due, though nothing comes back, and each latency counts from then."""
+    server = echo()
+    b = spawn("-c", 2, "-r", 200, "-d", 2, "--json", url(server))
+    assert b.stderr.readline() == "open 2\n"
+    server.process.send_signal(signal.SIGSTOP)
+    time.sleep(1.8)
+    server.process.send_signal(signal.SIGCONT)
+    out, _err = b.communicate(timeout=PATIENCE_S)
+    r = json.loads(out)
+    assert b.returncode == 0 and r["sent"] == r["echoed"] == r["latency_us"]["count"] == 400
+    # Two in three were due more than half a second before the server woke up.
+    assert r["latency_us"]["p50"] > 500_000
+
+
+def test_a_closed_loop_waits(echo):
+    server = echo()
+    b = spawn("-c", 2, "--closed", "-d", "1h", "--json", url(server))
+    assert b.stderr.readline() == "open 2\n"
+    server.process.send_signal(signal.SIGSTOP)
+
+    def counts():
+        b.send_signal(signal.SIGUSR1)
+        return tuple(map(int, re.search(r"sent (\d+) echoed (\d+)", b.stderr.readline()).groups()))
+
+    before = None
+    while (now := counts()) != before or now[0] == 0:
+        before = now
+        time.sleep(0.3)
+    assert now[0] - now[1] == 2  # one under way on each connection, and no more
+    server.process.send_signal(signal.SIGCONT)
+    b.terminate()
+    out, _err = b.communicate(timeout=PATIENCE_S)
+    assert b.returncode == 0 and json.loads(out)["errors"]["total"] == 0
+
+
+@pytest.mark.parametrize("mode,shown", [
+    (["-r", 50], rb"\r\033\[Kcount open 3 sent \d+ echoed [1-9]\d* handshakes 3 errors 0"),
+    (["--handshakes"], rb"\r\033\[Kcount open \d sent 0 echoed 0 handshakes [1-9]\d* errors 0"),
+], ids=["echo", "handshakes"])
+def test_progress_on_a_terminal_only(echo, mode, shown):
+    server = echo()
+    ours, theirs = os.openpty()
+    b = subprocess.Popen([BENCH, "-c", "3", *map(str, mode), "-d", "1h", url(server)], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    patience = threading.Timer(PATIENCE_S, b.kill)  # then the terminal ends, and so does the wait for what isn't shown
+    patience.start()
+    try:
+        seen = b""
+        while not re.search(shown, seen):
+            seen += os.read(ours, 4096)
+        b.terminate()
+        try:
+            while more := os.read(ours, 4096):
+                seen += more
+        except OSError:
+            pass  # the terminal's other side is closed
+        out, _err = b.communicate(timeout=PATIENCE_S)
+        assert b.returncode == 0 and seen.endswith(b"\r\033[K") and b"\033" not in out
+    finally:
+        patience.cancel()
+        b.kill()
+        b.wait()
+        os.close(ours)
+    quiet = bench("-c", 3, "-d", 1, url(server))
+    assert quiet.returncode == 0 and quiet.stderr == "open 3\n"
 
 
 def test_fragments_in_the_echo_are_fine():
