@@ -7,7 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # libcmocka-dev: the presets build the unit tests beside the programs. python3: the demo's client.
 build_packages="gcc libc6-dev cmake ninja-build pkg-config python3
     libev-dev libssl-dev libinih-dev libxxhash-dev libjansson-dev libedit-dev libcmocka-dev"
-test_packages="clang-format python3-pytest python3-websockets python3-aiohttp util-linux ca-certificates"
+test_packages="clang libclang-rt-14-dev clang-format python3-pytest python3-websockets python3-aiohttp util-linux
+    ca-certificates"
 # Node may come from elsewhere, and Debian's packages then conflict with it: these go by their commands.
 test_commands="node:nodejs npm:npm"
 
