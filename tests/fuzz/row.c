@@ -1,16 +1,18 @@
 /* A connection's row as it comes from a worker. To the director any bytes become words that steer no terminal
  * and that JSON can say, in `show sessions` and in `show session`. A successor takes only what a relaying
- * connection can have: trackers that some stream leads to. The input is struct msg_move_row; what lacks is
- * zero. What is behind it is fed to the trackers of a row that is taken. */
+ * connection can have: trackers that some stream leads to.
+ *
+ * The input is laid over a good struct msg_move_row by XOR; what is behind it is fed to the trackers of a row
+ * that is taken. */
 #include "proto/move.h"
 
 #include "director/answer.h"
 #include "director/session_row.h"
 #include "proto/close_reason.h"
-#include "proto/conn_state.h"
 
 #include "director_fixture.h"
 #include "fuzz.h"
+#include "good_row.h"
 
 static struct text_budget budget = {.max_bytes = 1 << 24, .one_max_bytes = 1 << 22};
 
@@ -88,14 +90,15 @@ static void take(const struct msg_move_row *given, struct fuzz_in in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    struct fuzz_in in = {data, size};
     struct msg_move_row *m = calloc(1, sizeof *m);
-    size_t n = size < sizeof *m ? size : sizeof *m;
 
     fuzz_check(m);
-    memcpy(m, data, n);
+    m->row = good_row();
+    lay_over(m, sizeof *m, &in);
     for (unsigned way = 0; way < 4; way++)
         say(&m->row, way & 1, way & 2);
-    take(m, (struct fuzz_in){data + n, size - n});
+    take(m, in);
     free(m);
     return 0;
 }

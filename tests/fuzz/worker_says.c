@@ -2,17 +2,17 @@
  * `close session`, rows and log lines of any shape and in any order. The command ends with an answer that
  * steers no terminal, and nothing is left behind.
  *
- * Choices: the command; then messages, each: its type ('a' to
- * 'f', see types[]), whose answer it is, two bytes of body length (small end first), the body. */
+ * Choices: the command; then messages, each: its type ('a' to 'f', see types[]; 'r': rows, the body is laid
+ * over good ones), whose answer it is, two bytes of body length (small end first), the body. */
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "director/admin_commands.h"
 #include "director/command.h"
-#include "proto/conn_row.h"
 
 #include "director_fixture.h"
 #include "fuzz.h"
+#include "good_row.h"
 
 static const enum msg_type types[] = {MSG_ROWS, MSG_DONE, MSG_LOG, MSG_READY, MSG_SESSIONS, MSG_CREDIT};
 static char *const commands[][3] = {
@@ -46,11 +46,30 @@ static uint64_t read_asked(int fd)
     return serial;
 }
 
+/* Rows as a worker sends them, each changed by the input; returns the body's length. */
+static size_t put_rows(char *body, struct fuzz_in *in, size_t n)
+{
+    struct fuzz_in from = {in->at, n};
+    struct msg_rows head = {.row_bytes = sizeof(struct conn_row)};
+    size_t at = sizeof head;
+
+    do {
+        struct conn_row row = good_row();
+        lay_over(&row, sizeof row, &from);
+        memcpy(body + at, &row, sizeof row);
+        at += sizeof row;
+        head.n++;
+    } while (from.n > 0 && at + sizeof(struct conn_row) <= MSG_BYTES_MAX - sizeof(struct msg));
+    memcpy(body, &head, sizeof head);
+    return at;
+}
+
 static void send_message(int fd, struct fuzz_in *in, uint64_t serial)
 {
     static uint64_t packet[MSG_BYTES_MAX / sizeof(uint64_t)];
     struct msg m = {.version = MSG_VERSION};
-    unsigned type = fuzz_choice(in) + '0' - 'a', whose = fuzz_choice(in);
+    unsigned letter = fuzz_choice(in) + '0', whose = fuzz_choice(in);
+    char *body = (char *)packet + sizeof m;
     size_t n = 0;
 
     if (in->n >= 2) {
@@ -60,14 +79,18 @@ static void send_message(int fd, struct fuzz_in *in, uint64_t serial)
     }
     n = n < in->n ? n : in->n;
     n = n < sizeof packet - sizeof m ? n : sizeof packet - sizeof m;
-    m.type = (uint16_t)types[type % (sizeof types / sizeof types[0])];
+    m.type = (uint16_t)types[(letter - 'a') % (sizeof types / sizeof types[0])];
     m.serial = whose == 0 ? serial : whose;
     m.bytes = (uint32_t)n;
+    memcpy(body, in->at, n);
+    if (letter == 'r') {
+        m.type = MSG_ROWS;
+        m.bytes = (uint32_t)put_rows(body, in, n);
+    }
     memcpy(packet, &m, sizeof m);
-    memcpy((char *)packet + sizeof m, in->at, n);
     in->at += n;
     in->n -= n;
-    send(fd, packet, sizeof m + n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    send(fd, packet, sizeof m + m.bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static void check_answer(struct command *c, bool json)
