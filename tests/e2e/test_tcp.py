@@ -122,6 +122,7 @@ def test_an_unreachable_backend_is_a_plain_end(wslb, raw_server, client):
     w = wslb(simple_config(server, workers=1, extra_listener="protocol = tcp"))
     c = client(w.port(), upgrade=False)
     assert end_of(c)[0] == b""
+    c.close()
     wait_until("it is counted", lambda: rejected(w, "backend_connect") == 1)
 
 
@@ -146,6 +147,7 @@ def test_max_connections_of_a_backend(wslb, raw_server):
         third = RawClient(w.port(), upgrade=False)
         ends.append(third)
         assert end_of(third)[0] == b""
+        third.close()
         wait_until("it is counted", lambda: rejected(w, "no_backend") == 1)
         for c, s in (ends[:2], ends[2:4]):
             c.send_raw(b"unaware")
