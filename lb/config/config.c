@@ -32,7 +32,8 @@ static void set_values(struct build *b, const struct draft_section *s, void *sec
 
     for (uint32_t i = 0; i < s->n_entries; i++) {
         const struct draft_entry *e = &s->entries[i];
-        struct option_value v = {.text = e->text, .line = e->line, .pools = &b->pools};
+        struct option_value v = {
+            .text = e->text, .file = b->d->files[e->file], .line = e->line, .pools = &b->pools};
 
         if (!e->option->type->parse(e->option, &v, option_field(e->option, section), error))
             config_errors_add(b->errors, b->d->files[e->file], e->line, "%s: %s", e->option->key, error);

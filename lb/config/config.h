@@ -39,11 +39,18 @@ struct config_place {
     uint32_t line;
 };
 
+/* The name or number of a user or group. */
+struct config_name {
+    char *text; /* NULL: unchanged; owned by the config */
+    struct config_place place;
+};
+
 struct config_global {
     uint32_t workers; /* 0: auto */
+    struct config_name user, group;
     char *admin_socket;
     uint32_t admin_mode;
-    char *admin_group; /* NULL: unchanged */
+    struct config_name admin_group;
     uint32_t max_backends;
     uint64_t max_connections; /* 0: what the descriptors carry */
     uint64_t shutdown_delay_ms, shutdown_timeout_ms;

@@ -111,19 +111,44 @@ static void describe_path(const struct option *o, char out[OPTION_VALUES_MAX])
 
 const struct option_type option_type_path = {parse_path, print_string, describe_path, fini_string};
 
-/* a group's name or number; whether it exists is asked when it is used */
+/* a user's or group's name or number; whether there is such a one is asked when it is used */
 
-static bool parse_group(const struct option *o, const struct option_value *v, void *field,
-                        char error[OPTION_ERROR_MAX])
+static bool parse_name(const struct option *o, const struct option_value *v, void *field,
+                       char error[OPTION_ERROR_MAX])
 {
+    struct config_name *name = field;
+
     if (!check_printable(o, v->text, error))
         return false;
     if (strpbrk(v->text, " :/,")) {
-        snprintf(error, OPTION_ERROR_MAX, "\"%s\" is no group; right is the name or number of one", v->text);
+        snprintf(error, OPTION_ERROR_MAX, "\"%s\" is no %s; right is the name or number of one", v->text,
+                 o->type == &option_type_user ? "user" : "group");
         return false;
     }
-    return keep(field, v->text, error);
+    if (!keep(&name->text, v->text, error))
+        return false;
+    name->place = (struct config_place){.file = v->file, .line = v->line};
+    return true;
 }
+
+static bool print_name(const struct option *o, const struct config *c, const void *field, uint32_t index,
+                       char out[OPTION_TEXT_MAX])
+{
+    return print_string(o, c, &((const struct config_name *)field)->text, index, out);
+}
+
+static void fini_name(void *field)
+{
+    fini_string(&((struct config_name *)field)->text);
+}
+
+static void describe_user(const struct option *o, char out[OPTION_VALUES_MAX])
+{
+    (void)o;
+    snprintf(out, OPTION_VALUES_MAX, "the name or number of a user");
+}
+
+const struct option_type option_type_user = {parse_name, print_name, describe_user, fini_name};
 
 static void describe_group(const struct option *o, char out[OPTION_VALUES_MAX])
 {
@@ -131,7 +156,7 @@ static void describe_group(const struct option *o, char out[OPTION_VALUES_MAX])
     snprintf(out, OPTION_VALUES_MAX, "the name or number of a group");
 }
 
-const struct option_type option_type_group = {parse_group, print_string, describe_group, fini_string};
+const struct option_type option_type_group = {parse_name, print_name, describe_group, fini_name};
 
 /* addresses */
 

@@ -34,6 +34,11 @@ _Static_assert(CONFIG_STATE_DRAIN == 1 && CONFIG_STATE_MAINT == 2, "states[]");
 const struct option option_table[] = {
     {GLOBAL("workers", count32, workers), "auto", BETWEEN(1, 256), .zero = "auto",
      .help = "How many worker processes carry the traffic; auto is one for each core."},
+    {GLOBAL("user", user, user),
+     .help = "The user that workers and the director run as when wslb is started as root; without it they stay as they"
+             " are, with no capability."},
+    {GLOBAL("group", group, group),
+     .help = "The group of workers and the director; without it the user's own, or without a user unchanged."},
     {GLOBAL("admin_socket", path, admin_socket), "/run/wslb/admin.sock",
      .help = "Where the admin socket is made. A lock beside it keeps a second wslb away."},
     {GLOBAL("admin_mode", mode, admin_mode), "0660", BETWEEN(0, 0777),

@@ -24,6 +24,7 @@ struct option_pools {
 
 struct option_value {
     const char *text; /* without blanks at its ends, not empty, without control bytes */
+    const char *file; /* lives as long as the config; NULL: a default's */
     uint32_t line;
     const struct option_pools *pools;
 };
@@ -97,7 +98,7 @@ extern const struct option_type option_type_count32, option_type_count64, option
 extern const struct option_type option_type_switch, option_type_word, option_type_log_level,
     option_type_algorithm, option_type_pool;
 /* option_strings.c */
-extern const struct option_type option_type_path, option_type_group, option_type_address,
+extern const struct option_type option_type_path, option_type_user, option_type_group, option_type_address,
     option_type_addresses, option_type_networks, option_type_include;
 
 #endif

@@ -70,6 +70,10 @@ static void start(struct director *d)
         give_up(d, d->started ? "START has come twice" : why);
         return;
     }
+    if (!sandbox_enter(&d->hello.sandbox, NULL, why, sizeof why)) {
+        give_up(d, why);
+        return;
+    }
     own->version = SHM_VERSION;
     shm_set32(&own->pid, (uint32_t)getpid());
     shm_set(&own->started_ms, clock_mono_ms());

@@ -176,7 +176,7 @@ int listen_open(const struct address *a, const struct listen_options *o, char *e
     return fd;
 }
 
-int listen_open_unix(const char *path, uint32_t mode, int gid, char *err, size_t err_len)
+int listen_open_unix(const char *path, uint32_t mode, int64_t gid, char *err, size_t err_len)
 {
     const struct error e = {err, err_len};
     struct sockaddr_un un = {.sun_family = AF_UNIX};

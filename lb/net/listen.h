@@ -24,6 +24,6 @@ struct listen_options {
 int listen_open(const struct address *a, const struct listen_options *o, char *err, size_t err_len);
 
 /* A Unix stream socket for the admin commands: as above, then mode and group (gid -1: unchanged). */
-int listen_open_unix(const char *path, uint32_t mode, int gid, char *err, size_t err_len);
+int listen_open_unix(const char *path, uint32_t mode, int64_t gid, char *err, size_t err_len);
 
 #endif

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/address.h"
+#include "base/sandbox.h"
 #include "proto/conn_row.h"
 
 #define MSG_VERSION    1u
@@ -80,6 +81,7 @@ struct msg_hello {
     uint32_t restarts; /* of this worker */
     uint32_t supervisor_pid;
     uint32_t log_level;
+    struct sandbox sandbox; /* what it gives up */
 };
 struct msg_range {
     uint32_t first, n;

@@ -30,6 +30,7 @@ static bool tell_hello(struct child *c)
         .restarts = restarts_of(c),
         .supervisor_pid = (uint32_t)getpid(),
         .log_level = s->config->global.log_level,
+        .sandbox = s->resolved.sandbox,
     };
     const struct segment *director = &s->segments.director;
     int fds[] = {segments_open_config(&s->segments), s->segments.supervisor.read_fd,

@@ -2,9 +2,10 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <limits.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/units.h"
 
@@ -39,26 +40,74 @@ static void resolve_bind(const struct config *c, uint32_t listener, uint32_t ind
         out->binds[out->n_binds++] = b;
 }
 
-static void resolve_group(const struct config *c, const char *path, struct resolved *out,
+static bool as_number(const char *text, uint32_t *out)
+{
+    uint64_t number;
+    /* The last one means "unchanged" to the kernel. */
+    if (!units_parse_u64(text, &number) || number >= UINT32_MAX)
+        return false;
+    *out = (uint32_t)number;
+    return true;
+}
+
+static void no_such(const struct config_name *name, const char *key, const char *what,
+                    struct config_errors *errors)
+{
+    config_errors_add(errors, name->place.file, name->place.line,
+                      "%s: there is no %s \"%s\"%s%s; right is one of this system", key, what, name->text,
+                      errno ? ": " : "", errno ? strerror(errno) : "");
+}
+
+static bool resolve_group(const struct config_name *name, const char *key, uint32_t *gid,
                           struct config_errors *errors)
 {
-    const char *name = c->global.admin_group;
-    uint64_t number;
-    out->admin_gid = -1;
-    if (!name)
-        return;
-    if (units_parse_u64(name, &number) && number < INT_MAX) {
-        out->admin_gid = (int)number;
-        return;
-    }
+    if (as_number(name->text, gid))
+        return true;
     errno = 0;
-    const struct group *g = getgrnam(name);
-    if (g && g->gr_gid < INT_MAX)
-        out->admin_gid = (int)g->gr_gid;
-    else
-        config_errors_add(errors, path, 0,
-                          "admin_group: there is no group \"%s\"%s%s; right is one of this system", name,
-                          errno ? ": " : "", errno ? strerror(errno) : "");
+    const struct group *g = getgrnam(name->text);
+    if (!g) {
+        no_such(name, key, "group", errors);
+        return false;
+    }
+    *gid = g->gr_gid;
+    return true;
+}
+
+/* The user, and its own group where the config names none. */
+static void resolve_user(const struct config_global *c, struct sandbox *out, struct config_errors *errors)
+{
+    const struct config_name *name = &c->user;
+    bool is_number = as_number(name->text, &out->uid);
+    errno = 0;
+    const struct passwd *p = is_number ? getpwuid(out->uid) : getpwnam(name->text);
+    if (p) {
+        out->uid = p->pw_uid;
+        out->gid = p->pw_gid;
+    } else if (!is_number) {
+        no_such(name, "user", "user", errors);
+    } else if (!c->group.text) {
+        config_errors_add(errors, name->place.file, name->place.line,
+                          "user: %s is no user of this system, so its group isn't known; right is \"group\" "
+                          "beside it",
+                          name->text);
+    }
+}
+
+static void resolve_sandbox(const struct config_global *c, struct sandbox *out, struct config_errors *errors)
+{
+    *out = (struct sandbox){.become = c->user.text || c->group.text, .uid = getuid(), .gid = getgid()};
+    if (c->user.text)
+        resolve_user(c, out, errors);
+    if (c->group.text)
+        resolve_group(&c->group, "group", &out->gid, errors);
+}
+
+static void resolve_admin_group(const struct config_global *c, int64_t *gid, struct config_errors *errors)
+{
+    uint32_t number;
+    *gid = -1;
+    if (c->admin_group.text && resolve_group(&c->admin_group, "admin_group", &number, errors))
+        *gid = number;
 }
 
 static bool make_room(const struct config *c, struct resolved *out)
@@ -89,7 +138,8 @@ bool resolve_config(const struct config *c, const char *path, struct resolved *o
         if (!address_parse(b->address, true, &out->backends[i], err, sizeof err))
             config_errors_add(errors, b->place.file, b->address_line, "address: %s", err);
     }
-    resolve_group(c, path, out, errors);
+    resolve_sandbox(&c->global, &out->sandbox, errors);
+    resolve_admin_group(&c->global, &out->admin_gid, errors);
     return errors->n == before;
 }
 

@@ -1,4 +1,5 @@
-/* What a config names and only the system can tell: addresses behind names, a group's number. Asked once, at
+/* What a config names and only the system can tell: addresses behind names, numbers of
+ * users and groups. Asked once, at
  * start (and by -t); it may block for seconds. Sections' order is kept: binds stand in the order of
  * listeners, backends as in the config. */
 #ifndef SUPERVISOR_RESOLVE_H
@@ -8,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/address.h"
+#include "base/sandbox.h"
 #include "config/config.h"
 
 struct bind {
@@ -20,7 +22,8 @@ struct resolved {
     struct bind *binds;
     uint32_t n_binds;
     struct address *backends; /* config->n_backends of them */
-    int admin_gid;            /* -1: unchanged */
+    int64_t admin_gid;        /* -1: unchanged */
+    struct sandbox sandbox;   /* the children's user; its filter isn't decided here */
 };
 
 /* false: `errors` has at least one ("FILE:LINE: …"); `path` is the config's file, for what has no line of its

@@ -124,6 +124,19 @@ static bool take_lock(struct supervisor *s)
     return false;
 }
 
+/* What the children give up; false: it is in the log. */
+static bool settle_sandbox(struct sandbox *s, const struct config_global *c)
+{
+    if (s->become && !sandbox_may_become(s->uid, s->gid)) {
+        log_error("user %u, group %u: only root can start children as somebody else", s->uid, s->gid);
+        return false;
+    }
+    if (!c->user.text && geteuid() == 0)
+        log_warning("workers and the director stay root, though without capabilities: `user` in [global] is "
+                    "not set");
+    return true;
+}
+
 static void seed_stamp(struct supervisor *s)
 {
     struct rng rng;
@@ -139,6 +152,8 @@ static int prepare(struct supervisor *s)
         return EXIT_CONFIG;
     log_set_level((enum log_level)s->config->global.log_level);
     raise_descriptor_limit();
+    if (!settle_sandbox(&s->resolved.sandbox, &s->config->global))
+        return EXIT_START;
     if (!take_lock(s) || !sockets_open(&s->sockets, s->config, &s->resolved))
         return EXIT_START;
     s->workers = count_workers(s->config);

@@ -150,6 +150,7 @@ static void take_hello(struct worker *w, const struct msg *m, const int *fds, un
     }
     w->seat_no = h->seat;
     w->stamp = h->stamp;
+    w->sandbox = h->sandbox;
     w->shm.max_backends = h->max_backends;
     w->shm.n_listeners = h->n_listeners;
     w->shm.n_seats = h->n_seats;
@@ -243,6 +244,11 @@ static void take_start(struct worker *w)
         return;
     }
     w->conns_max = conns_max();
+    char why[256];
+    if (!sandbox_enter(&w->sandbox, NULL, why, sizeof why)) {
+        fail(w, why);
+        return;
+    }
     w->started = true;
     shm_set(&w->seat->started_ms, w->now_ms);
     shm_set32(&w->seat->accepting, 1);

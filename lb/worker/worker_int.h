@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/rng.h"
+#include "base/sandbox.h"
 #include "base/timer_wheel.h"
 #include "config/config.h"
 #include "net/channel_io.h"
@@ -84,6 +85,7 @@ struct worker {
 
     struct channel_io supervisor, director;
     uint32_t seat_no, stamp;
+    struct sandbox sandbox;
     struct config *config;
     struct shm shm;
     struct shm_seat *seat;

@@ -13,7 +13,9 @@ static void test_smallest(void **state)
     assert_int_equal(c->global.workers, 0);
     assert_string_equal(c->global.admin_socket, "/run/wslb/admin.sock");
     assert_int_equal(c->global.admin_mode, 0660);
-    assert_null(c->global.admin_group);
+    assert_null(c->global.user.text);
+    assert_null(c->global.group.text);
+    assert_null(c->global.admin_group.text);
     assert_int_equal(c->global.max_backends, 4096);
     assert_int_equal(c->global.max_connections, 0);
     assert_int_equal(c->global.shutdown_delay_ms, 0);
@@ -67,27 +69,33 @@ static void test_smallest(void **state)
 
 static void test_every_key(void **state)
 {
-    struct config *c =
-        parse("[global]\nworkers = 256\nadmin_socket = /a b\nadmin_mode = 600\nadmin_group = adm\n"
-              "max_backends = 65536\nmax_connections = 4294967295\nshutdown_delay = 1h\n"
-              "shutdown_timeout = 24d\nlog_level = error\n"
-              "[listener one]\nbind = *:80, [::1]:81 ,unix:/x\nbind=name:82\nbacklog = 1\n"
-              "protocol = tcp\npool = p2\ntrusted_proxies = 10.0.0.0/8,::1\n"
-              "trusted_proxies = 192.0.2.1\nhandshake_timeout = 1ms\nestablish_timeout = 2ms\n"
-              "head_max = 1k\nhalf_close_timeout = 3ms\nclose_timeout = 4ms\nkeepalive = 1s\n"
-              "stall_timeout = 5ms\nbuffer_max = 16m\nforwarded = rfc7239\n"
-              "[backend b]\naddress = unix:@b\npool = p1\nweight = 0\nmax_connections = 7\n"
-              "backup = on\nstate = maint\n"
-              "[pool p1]\n"
-              "[pool p2]\nalgorithm = round-robin\nconnect_timeout = 6ms\nanswer_timeout = 7ms\n"
-              "close_code = 1001\nlost_close_code = off\nclose_rate = 30/m\n");
+    struct config *c = parse(
+        "[global]\nworkers = 256\nadmin_socket = /a b\nadmin_mode = 600\nadmin_group = adm\n"
+        "user = wslb\ngroup = 1234\nmax_backends = 65536\nmax_connections = 4294967295\nshutdown_delay = 1h\n"
+        "shutdown_timeout = 24d\nlog_level = error\n"
+        "[listener one]\nbind = *:80, [::1]:81 ,unix:/x\nbind=name:82\nbacklog = 1\n"
+        "protocol = tcp\npool = p2\ntrusted_proxies = 10.0.0.0/8,::1\n"
+        "trusted_proxies = 192.0.2.1\nhandshake_timeout = 1ms\nestablish_timeout = 2ms\n"
+        "head_max = 1k\nhalf_close_timeout = 3ms\nclose_timeout = 4ms\nkeepalive = 1s\n"
+        "stall_timeout = 5ms\nbuffer_max = 16m\nforwarded = rfc7239\n"
+        "[backend b]\naddress = unix:@b\npool = p1\nweight = 0\nmax_connections = 7\n"
+        "backup = on\nstate = maint\n"
+        "[pool p1]\n"
+        "[pool p2]\nalgorithm = round-robin\nconnect_timeout = 6ms\nanswer_timeout = 7ms\n"
+        "close_code = 1001\nlost_close_code = off\nclose_rate = 30/m\n");
     const struct config_listener *l = &c->listeners[0];
 
     (void)state;
     assert_int_equal(c->global.workers, 256);
     assert_string_equal(c->global.admin_socket, "/a b");
     assert_int_equal(c->global.admin_mode, 0600);
-    assert_string_equal(c->global.admin_group, "adm");
+    assert_string_equal(c->global.admin_group.text, "adm");
+    assert_int_equal(c->global.admin_group.place.line, 5);
+    assert_string_equal(c->global.user.text, "wslb");
+    assert_string_equal(c->global.user.place.file, "c.ini");
+    assert_int_equal(c->global.user.place.line, 6);
+    assert_string_equal(c->global.group.text, "1234");
+    assert_int_equal(c->global.group.place.line, 7);
     assert_int_equal(c->global.max_backends, 65536);
     assert_true(c->global.max_connections == 4294967295);
     assert_int_equal(c->global.shutdown_delay_ms, 3600000);
@@ -98,8 +106,8 @@ static void test_every_key(void **state)
     assert_string_equal(l->binds.items[1], "[::1]:81");
     assert_string_equal(l->binds.items[2], "unix:/x");
     assert_string_equal(l->binds.items[3], "name:82");
-    assert_int_equal(l->binds.lines[2], 12);
-    assert_int_equal(l->binds.lines[3], 13);
+    assert_int_equal(l->binds.lines[2], 14);
+    assert_int_equal(l->binds.lines[3], 15);
     assert_int_equal(l->backlog, 1);
     assert_int_equal(l->protocol, CONFIG_PROTOCOL_TCP);
     assert_int_equal(l->pool, 1);
@@ -117,7 +125,7 @@ static void test_every_key(void **state)
     assert_int_equal(l->buffer_max_bytes, 16777216);
     assert_int_equal(l->forwarded, CONFIG_FORWARDED_RFC7239);
     assert_string_equal(c->backends[0].address, "unix:@b");
-    assert_int_equal(c->backends[0].address_line, 29);
+    assert_int_equal(c->backends[0].address_line, 31);
     assert_int_equal(c->backends[0].pool, 0);
     assert_int_equal(c->backends[0].weight, 0);
     assert_int_equal(c->backends[0].max_connections, 7);

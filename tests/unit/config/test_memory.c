@@ -32,7 +32,7 @@ WRAP(char *, strndup, (const char *s, size_t n), (s, n))
 WRAP(void *, tsearch, (const void *key, void **root, __compar_fn_t compare), (key, root, compare))
 
 static const char text[] =
-    "[global]\nadmin_group = adm\nlog_level = ${WSLB_T_LEVEL}\n"
+    "[global]\nadmin_group = adm\nuser = wslb\nlog_level = ${WSLB_T_LEVEL}\n"
     "[listener front]\nbind = 127.0.0.1:80, :81\nbind = unix:/x\npool = main\ntrusted_proxies = "
     "10.0.0.0/8,::1\n"
     "[pool main]\nclose_code = 1001\n[pool two]\n[pool three]\n"

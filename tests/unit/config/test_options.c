@@ -10,6 +10,8 @@ struct row {
 /* The contract with users, in its order. */
 static const struct row contract[] = {
     {"global", "workers", "auto", false, false},
+    {"global", "user", NULL, false, false},
+    {"global", "group", NULL, false, false},
     {"global", "admin_socket", "/run/wslb/admin.sock", false, false},
     {"global", "admin_mode", "0660", false, false},
     {"global", "admin_group", NULL, false, false},

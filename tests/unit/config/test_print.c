@@ -36,6 +36,9 @@ static void test_text(void **state)
                               "max_connections = auto\n"
                               "shutdown_delay = 0s\n"
                               "shutdown_timeout = 30s\n"
+                              "# not set\n"
+                              "# user\n"
+                              "# group\n"
                               "\n"
                               "[listener front]\n"
                               "bind = 127.0.0.1:80\n"
@@ -82,7 +85,7 @@ static void test_not_set(void **state)
     char *text = print(c);
 
     (void)state;
-    assert_non_null(strstr(text, "# not set\n# admin_group\n"));
+    assert_non_null(strstr(text, "# not set\n# user\n# group\n# admin_group\n"));
     assert_non_null(strstr(text, "# not set\n# trusted_proxies\n"));
     assert_null(strstr(text, "include"));
     free(text);
@@ -102,7 +105,9 @@ static void check_same(const struct config *a, const struct config *b)
     assert_int_equal(a->global.workers, b->global.workers);
     check_strings(a->global.admin_socket, b->global.admin_socket);
     assert_int_equal(a->global.admin_mode, b->global.admin_mode);
-    check_strings(a->global.admin_group, b->global.admin_group);
+    check_strings(a->global.user.text, b->global.user.text);
+    check_strings(a->global.group.text, b->global.group.text);
+    check_strings(a->global.admin_group.text, b->global.admin_group.text);
     assert_int_equal(a->global.max_backends, b->global.max_backends);
     assert_true(a->global.max_connections == b->global.max_connections);
     assert_true(a->global.shutdown_delay_ms == b->global.shutdown_delay_ms);
@@ -286,7 +291,7 @@ static void say_value(struct author *a, const struct option *o)
     else if (o->type == &option_type_path) {
         say_path(a);
         say(a, "z");
-    } else if (o->type == &option_type_group)
+    } else if (o->type == &option_type_user || o->type == &option_type_group)
         say(a, "g%u", (unsigned)rng_below(&a->rng, 1000));
     else if (o->type == &option_type_address || o->type == &option_type_addresses)
         say_address(a, o->repeatable);

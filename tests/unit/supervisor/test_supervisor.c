@@ -467,6 +467,7 @@ static void test_every_config_error_is_told(void **state)
     assert_non_null(f);
     fprintf(f,
             "[global]\nadmin_socket = %s\nadmin_group = no-such-group-here\n"
+            "user = no-such-user-here\ngroup = no-such-group-either\n"
             "[listener a]\nbind = 127.0.0.1:1, [::1]:1\npool = app\n"
             "[listener b]\nbind = localhost:1\npool = app\n"
             "[pool app]\n[backend b1]\npool = app\naddress = nowhere.invalid:80\n"
@@ -474,10 +475,12 @@ static void test_every_config_error_is_told(void **state)
             path_of("admin.sock"));
     assert_int_equal(fclose(f), 0);
     assert_int_equal(await_exit(start_logged("ini", "log")), EXIT_CONFIG);
-    assert_int_equal(count("/ini:8: bind: localhost:1 is bound a second time; the first is "), 1);
-    assert_int_equal(count("/ini:13: address: "), 1);
-    assert_int_equal(count("/ini:16: address: "), 1);
-    assert_int_equal(count("no-such-group-here"), 1);
+    assert_int_equal(count("/ini:10: bind: localhost:1 is bound a second time; the first is "), 1);
+    assert_int_equal(count("/ini:15: address: "), 1);
+    assert_int_equal(count("/ini:18: address: "), 1);
+    assert_int_equal(count("/ini:3: admin_group: there is no group \"no-such-group-here\""), 1);
+    assert_int_equal(count("/ini:4: user: there is no user \"no-such-user-here\""), 1);
+    assert_int_equal(count("/ini:5: group: there is no group \"no-such-group-either\""), 1);
     assert_false(exists("admin.sock.lock"));
 }
 
