@@ -227,7 +227,7 @@ def main(arguments):
         return 2
     # A signal ends the demo as an exception, so that what was started is ended, too.
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(1))
+        signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="wslb-demo-") as folder:
         processes = Processes(folder)
         bad = []
