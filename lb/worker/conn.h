@@ -55,8 +55,8 @@ struct handshake {
     uint32_t behind;   /* where in `in` the bytes behind the client's head begin */
     uint32_t n_interim;
     uint64_t until_ms; /* establish_timeout's end */
-    uint64_t first_ms; /* when the head's first byte came; 0: none has */
-    uint64_t dial_ms;  /* when the connect under way began */
+    uint64_t first_us; /* when the head's first byte came; 0: none has */
+    uint64_t dial_us;  /* when the connect under way began */
     char accept[HTTP_ACCEPT_LEN];
     uint32_t n_tried, cap_tried;
     uint32_t *tried; /* slots, each tried and failed */
@@ -115,6 +115,11 @@ void conn_uncount(struct worker *w, struct conn *c);
  * ended. */
 void conn_given(struct worker *w, struct conn *c);
 void conn_kill(struct worker *w, struct conn *c, enum close_reason reason); /* CLOSED at once */
+
+/* measure.c: how long it took to come to an edge, for the row and the pool's histograms; called before the
+ * state is written. */
+void measure_edge(struct worker *w, struct conn *c, enum conn_state next);
+uint64_t measure_now_us(void);
 
 /* The steps, one file a part of the life. */
 enum conn_state step_head(struct worker *w, struct conn *c, unsigned events);

@@ -97,6 +97,7 @@ static void set_state(struct worker *w, struct conn *c, enum conn_state next)
                   conn_state_name(next));
         abort(); /* a bug: this worker's other connections can't be trusted to it either */
     }
+    measure_edge(w, c, next);
     c->row.state = (uint8_t)next;
     c->until_ms = TIMER_NEVER;
     if (next == CONN_CLOSED)

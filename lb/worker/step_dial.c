@@ -65,6 +65,7 @@ enum conn_state step_pick(struct worker *w, struct conn *c, unsigned events)
     if (h->n_tried) {
         c->row.retries++;
         shm_add(&shm_listener_cell(&w->shm, w->seat, c->row.listener)->retries_total, 1);
+        shm_add(&shm_pool_cell(&w->shm, w->seat, c->row.pool)->retries_connect_total, 1);
     }
     return CONN_DIAL;
 }
@@ -93,9 +94,8 @@ static enum conn_state failed(struct worker *w, struct conn *c, int error)
     return CONN_PICK;
 }
 
-static enum conn_state connected(const struct worker *w, struct conn *c)
+static enum conn_state connected(const struct conn *c)
 {
-    c->row.connect_ms = (uint32_t)(w->now_ms - c->hs->dial_ms);
     return c->row.websocket ? CONN_REPLY : CONN_RELAY;
 }
 
@@ -124,11 +124,10 @@ static enum conn_state begin(struct worker *w, struct conn *c)
     uint64_t user_ms = l->keepalive_ms > l->stall_timeout_ms ? l->keepalive_ms : l->stall_timeout_ms;
     uint64_t until = w->now_ms + conn_pool(w, c)->connect_timeout_ms;
     conn_until(c, until < c->hs->until_ms ? until : c->hs->until_ms);
-    c->hs->dial_ms = w->now_ms;
     const struct shm_backend *row = shm_backend(&w->shm, shm_id_slot(c->row.backend_id));
     switch (io_connect(&c->side[BACKEND].io, &row->address, l->keepalive_ms, user_ms)) {
     case 1:
-        return connected(w, c);
+        return connected(c);
     case 0:
         if (c->row.websocket)
             return head_first(w, c, &row->address);
@@ -154,7 +153,7 @@ enum conn_state step_dial(struct worker *w, struct conn *c, unsigned events)
         return CONN_CLOSED;
     if (events & EVENT_BACKEND_WRITE) {
         int error = io_connected(&c->side[BACKEND].io);
-        return error ? failed(w, c, error) : connected(w, c);
+        return error ? failed(w, c, error) : connected(c);
     }
     if (events & EVENT_TIME) {
         if (w->now_ms >= c->hs->until_ms) {

@@ -103,8 +103,8 @@ enum conn_state step_head(struct worker *w, struct conn *c, unsigned events)
         conn_reason(c, CLOSE_REASON_client_gone);
         return CONN_CLOSED;
     }
-    if (!h->first_ms)
-        h->first_ms = w->now_ms;
+    if (!h->first_us)
+        h->first_us = measure_now_us();
     if (!buffer_append(&h->in, w->scratch, (size_t)n))
         return conn_refuse(w, c, 503, "out of memory", CLOSE_REASON_no_memory);
     const char *why = NULL;

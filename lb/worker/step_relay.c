@@ -231,8 +231,6 @@ static void open_tunnel(struct worker *w, struct conn *c)
     c->row.opened = 1;
     c->row.relay_ms = w->now_ms;
     c->row.side[CLIENT].last_ms = c->row.side[BACKEND].last_ms = (uint32_t)w->now_ms;
-    if (c->row.websocket)
-        c->row.handshake_ms = (uint32_t)(w->now_ms - h->first_ms);
     shm_add(&cell->open, 1);
     shm_add(&cell->opened_total, 1);
     shm_add(&c->cell->handshakes_total, 1);
