@@ -90,10 +90,11 @@ def test_least_connections_counts_by_weight(wslb, echo_backend, client):
 
 def test_power_of_two_spreads(wslb, echo_backend, client):
     b = [echo_backend(n) for n in ("a", "b", "c", "d")]
-    w = wslb(config(*b, workers=2, pool="algorithm = power-of-two"))
+    w = wslb(config(*b, workers=1, pool="algorithm = power-of-two"))
     live = Counter(place(client, w) for _ in range(80))
     assert set(live) == {"a", "b", "c", "d"}
-    assert max(live.values()) - min(live.values()) <= 12, live  # blind choice: 12 and more in two of three runs
+    # More than 6 apart happens once in 20,000 runs; by a choice that doesn't compare, in three of four.
+    assert max(live.values()) - min(live.values()) <= 6, live
 
 
 def test_least_connections_is_the_default(wslb, echo_backend, client):
