@@ -96,12 +96,12 @@ _Static_assert((int)EV_READ == (int)EVENT_CLIENT_READ && (int)EV_WRITE == (int)E
 
 void conn_free(struct worker *w, struct conn *c)
 {
-    conn_handshake_free(c);
+    conn_handshake_free(w, c);
     free(c->ending);
     slab_give(&w->slab, c);
 }
 
-void conn_handshake_free(struct conn *c)
+void conn_handshake_free(struct worker *w, struct conn *c)
 {
     struct handshake *h = c->hs;
     if (!h)
@@ -112,6 +112,7 @@ void conn_handshake_free(struct conn *c)
     free(h->tried);
     free(h);
     c->hs = NULL;
+    w->trim_in = WORKER_TRIM_BEATS;
 }
 
 void conn_reason(struct conn *c, enum close_reason reason)

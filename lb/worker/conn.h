@@ -99,7 +99,7 @@ void conn_free(struct worker *w, struct conn *c);
 /* Decides why it ends; the first reason stands. */
 void conn_reason(struct conn *c, enum close_reason reason);
 void conn_until(struct conn *c, uint64_t ms); /* TIMER_NEVER: waits for events only */
-void conn_handshake_free(struct conn *c);
+void conn_handshake_free(struct worker *w, struct conn *c);
 /* Asks for a Close of ours, beginning at at_ms, a FIN at the latest at deadline_ms; the first to ask stands
  * unless `at_ms` is sooner. false: no memory. */
 bool conn_ask_end(struct conn *c, uint16_t code, enum close_reason reason, uint64_t at_ms,

@@ -71,7 +71,7 @@ static void let_go(struct worker *w, struct conn *c)
     conn_release_place(w, c);
     query_forget(w, c);
     give_forget(w, c);
-    conn_handshake_free(c);
+    conn_handshake_free(w, c);
     conn_bury(w, c);
 }
 

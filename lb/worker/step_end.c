@@ -198,7 +198,7 @@ static void linger(struct worker *w, struct conn *c, enum conn_end end, unsigned
 enum conn_state step_linger(struct worker *w, struct conn *c, unsigned events)
 {
     if (events & EVENT_ENTER) {
-        conn_handshake_free(c);
+        conn_handshake_free(w, c);
         conn_until(c, w->now_ms + conn_listener(w, c)->close_timeout_ms);
         end_backend(w, c);
         events |= EVENT_CLIENT_WRITE | EVENT_BACKEND_WRITE;

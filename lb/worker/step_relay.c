@@ -241,7 +241,7 @@ static void open_tunnel(struct worker *w, struct conn *c)
     if (behind)
         deliver(w, c, CLIENT, buffer_bytes(h->in) + h->behind, behind, 0);
     c->hs = h;
-    conn_handshake_free(c);
+    conn_handshake_free(w, c);
     if (w->leaving)
         leave_ask(w, c, w->now_ms);
 }

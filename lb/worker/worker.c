@@ -34,7 +34,12 @@ static void on_beat(struct ev_loop *loop, ev_timer *t, int revents)
 {
     (void)loop;
     (void)revents;
-    beat(t->data);
+    struct worker *w = t->data;
+    beat(w);
+    /* Handshakes leave free memory behind; when none has ended for a whole beat it goes back to the kernel.
+     */
+    if (w->trim_in && --w->trim_in == 0)
+        malloc_trim(0);
 }
 
 static void on_check(struct ev_loop *loop, ev_check *c, int revents)

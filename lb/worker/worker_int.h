@@ -21,6 +21,7 @@
 /* Descriptors kept back from connections: channels, the loop, refusals in flight. */
 #define WORKER_FDS_RESERVED 32u
 #define WORKER_REFUSALS_MAX 16u
+#define WORKER_TRIM_BEATS   2u
 #define WORKER_QUERIES_MAX  8u
 /* Batches that a taker lets come at a time. */
 #define WORKER_TAKE_CREDIT 4u
@@ -111,6 +112,7 @@ struct worker {
     bool started, orphan, leaving;
     uint64_t leave_by_ms;
     uint64_t heap_at_ms;
+    uint8_t trim_in; /* beats until free memory is given back; 0: there is none worth it */
 
     uint8_t scratch[WORKER_SCRATCH_BYTES];
 };
