@@ -7,11 +7,14 @@
 
 ssize_t __real_write(int fd, const void *bytes, size_t n);
 
-static const char config_text[] = "[global]\nadmin_socket = /run/fuzz.sock\nmax_backends = 4\n"
-                                  "[listener front]\nbind = 127.0.0.1:80\npool = main\n"
-                                  "[pool main]\n[pool other]\n"
-                                  "[backend web1]\npool = main\naddress = 127.0.0.1:81\n"
-                                  "[backend web2]\npool = other\naddress = [::1]:82\nmax_connections = 5\n";
+static const char config_text[] =
+    "[global]\nadmin_socket = /run/fuzz.sock\nmax_backends = 4\n"
+    "[listener front]\nbind = 127.0.0.1:80\npool = main\nbuffer_max = 4k\nhead_max = 2k\n"
+    "[listener plain]\nbind = 127.0.0.1:83\nprotocol = tcp\npool = main\nbuffer_max = 4k\n"
+    "[pool main]\n[pool other]\n"
+    "[backend web1]\npool = main\naddress = 127.0.0.1:81\n"
+    "[backend web2]\npool = other\naddress = [::1]:82\nmax_connections = 5\n"
+    "[backend gone]\npool = main\naddress = unix:@nobody\n";
 
 static void *zeroed(size_t bytes)
 {

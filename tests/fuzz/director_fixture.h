@@ -1,5 +1,5 @@
-/* A director without processes around it: a configuration, tables with two backends and two seats, a loop, no
- * supervisor. What it logs is looked at (see __wrap_write) and not written. */
+/* A director without processes around it: a configuration, tables with three backends and two seats, a loop,
+ * no supervisor. What it logs is looked at (see __wrap_write) and not written. */
 #ifndef TESTS_FUZZ_DIRECTOR_FIXTURE_H
 #define TESTS_FUZZ_DIRECTOR_FIXTURE_H
 

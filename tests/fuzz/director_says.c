@@ -115,7 +115,7 @@ static void hear(unsigned who, const struct msg *m, size_t n)
     bool acts = m->type == MSG_STOP || m->type == MSG_RESTART_WORKER; /* ends the loop, starts a process */
     const char *why;
 
-    if (!msg_check(m, n, 0, &why) || (who == 's' && acts))
+    if (!msg_check(m, n, 0, &why) || (who != 'c' && acts))
         return;
     if (who != 'w') {
         child_says(&children[who == 'c'], NULL, m, NULL, 0);
