@@ -56,7 +56,7 @@ static void one_session_shows_all(void **state)
     row.close_code = 1012;
     row.status = 101;
     row.side[1].closed = 1;
-    row.side[0].last_ms = clock_mono_ms();
+    row.side[0].last_ms = (uint32_t)clock_mono_ms();
     for (int i = 0; i < 2; i++) {
         struct msg_sessions ask = rows_question(h.peers[i], &serial[i]);
         assert_int_equal(ask.id, 0xabc);
