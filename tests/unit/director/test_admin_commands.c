@@ -28,6 +28,7 @@ static const char *const promised[] = {
     "set backend NAME weight N",
     "set backend NAME max_connections N",
     "close session ID [CODE]",
+    "restart worker N",
     "stop",
     "prompt",
     "quit",
