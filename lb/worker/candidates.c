@@ -134,6 +134,7 @@ bool candidates_pick(struct candidates *k, uint32_t pool, const uint32_t *tried,
             set_class(p, i, CLASS_NONE);
     }
     activate(p);
+    *cell = NULL; /* who holds one gives its place back */
     int chosen;
     for (;;) {
         struct algo_question q;
@@ -143,14 +144,14 @@ bool candidates_pick(struct candidates *k, uint32_t pool, const uint32_t *tried,
         if (chosen == ALGO_NONE)
             break;
         struct candidate *n = &p->nodes[chosen];
-        *cell = own_cell(k, n);
-        if (take_place(k, n, *cell)) {
-            uint32_t connections = p->view.nodes[chosen].connections;
-            if (connections < UINT32_MAX)
-                p->view.nodes[chosen].connections = ++connections;
-            shm_add(&(*cell)->connections_total, 1);
-            if (connections > shm_get(&(*cell)->connections_peak))
-                shm_set(&(*cell)->connections_peak, connections);
+        struct shm_backend_cell *own = own_cell(k, n);
+        if (take_place(k, n, own)) {
+            uint64_t connections = shm_connections(k->shm, n->slot, NULL);
+            p->view.nodes[chosen].connections = connections < UINT32_MAX ? (uint32_t)connections : UINT32_MAX;
+            shm_add(&own->connections_total, 1);
+            if (connections > shm_get(&own->connections_peak))
+                shm_set(&own->connections_peak, connections);
+            *cell = own;
             *backend_id = shm_backend_id(n->slot, n->generation);
             break;
         }

@@ -13,7 +13,9 @@ static const char *close_text(const struct conn *c)
 {
     switch (c->row.reason) {
     case CLOSE_REASON_protocol_error:
-        return ws_verdict_text((enum ws_verdict)c->row.side[CLIENT].frame.verdict);
+        return ws_verdict_text((enum ws_verdict)(c->row.side[CLIENT].frame.verdict != WS_FINE
+                                                     ? c->row.side[CLIENT].frame.verdict
+                                                     : c->row.side[BACKEND].frame.verdict));
     case CLOSE_REASON_backend_lost:
         return "backend lost";
     case CLOSE_REASON_shutdown:
@@ -106,8 +108,16 @@ enum conn_state step_closing(struct worker *w, struct conn *c, unsigned events)
             return CONN_LINGER;
     }
     if (events & EVENT_TIME && w->now_ms >= c->until_ms) {
-        flow_drop(w, c, CLIENT, true);
-        return CONN_LINGER;
+        uint64_t timeout = conn_listener(w, c)->close_timeout_ms;
+        uint32_t waited = (uint32_t)w->now_ms - c->side[CLIENT].stalled_ms;
+        if (c->side[CLIENT].out && waited < timeout) {
+            /* It still takes what was said before the Close: its time begins when it has that. */
+            conn_until(c, w->now_ms + timeout - waited);
+        } else {
+            if (c->side[CLIENT].out)
+                flow_drop(w, c, CLIENT, true);
+            return CONN_LINGER;
+        }
     }
     for (enum conn_end end = CLIENT; end <= BACKEND; end++)
         if (events & EVENT_WRITE(end))

@@ -136,8 +136,6 @@ enum conn_state step_answer(struct worker *w, struct conn *c, unsigned events)
     struct handshake *h = c->hs;
     struct side *client = &c->side[CLIENT], *b = &c->side[BACKEND];
     if (events & EVENT_ENTER) {
-        uint64_t until = w->now_ms + conn_pool(w, c)->answer_timeout_ms;
-        conn_until(c, until);
         const uint8_t *bytes = buffer_bytes(h->answer);
         size_t len = buffer_len(h->answer);
         if (flow_write(w, c, CLIENT, bytes, h->answer_len) == IO_LOST)
@@ -149,6 +147,8 @@ enum conn_state step_answer(struct worker *w, struct conn *c, unsigned events)
     }
     if (events & EVENT_TIME)
         return CONN_LINGER;
+    if (events & (EVENT_ENTER | EVENT_BACKEND_READ | EVENT_CLIENT_WRITE)) /* it goes on */
+        conn_until(c, w->now_ms + conn_listener(w, c)->stall_timeout_ms);
     if (!handshake_client_stays(w, c, events))
         return CONN_CLOSED;
     if (events & EVENT_CLIENT_WRITE && flow_flush(w, c, CLIENT) == IO_LOST)

@@ -81,8 +81,10 @@ static int pick(struct world *w, struct candidates *k, const uint32_t *tried, ui
 {
     uint64_t id = 0;
     struct shm_backend_cell *cell = NULL;
-    if (!candidates_pick(k, 0, tried, n_tried, w->now, &id, &cell))
+    if (!candidates_pick(k, 0, tried, n_tried, w->now, &id, &cell)) {
+        assert_null(cell); /* else a place would be given back that nobody had */
         return -1;
+    }
     assert_ptr_equal(cell, shm_backend_cell(&w->shm, k->seat, shm_id_slot(id)));
     for (int i = 0; i < BACKENDS; i++)
         if (w->ids[i] == id)
