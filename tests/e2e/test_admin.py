@@ -16,7 +16,7 @@ from wslb_e2e import AdminError, PATIENCE_S, RawClient, admin_raw, run_wslb, sim
 COMMANDS = ["help", "show info", "show pools", "show backends [POOL]", "show backend NAME", "show listeners",
             "show workers", "show sessions [pool P] [backend B] [source IP] [limit N]", "show session ID",
             "show config", "set backend NAME state ready|drain|maint", "set backend NAME weight N",
-            "set backend NAME max_connections N", "close session ID [CODE]", "stop", "prompt", "quit"]
+            "set backend NAME max_connections N", "close session ID [CODE]", "restart worker N", "stop", "prompt", "quit"]
 
 INFO = ["version", "pid", "director_pid", "uptime_s", "workers", "generation", "connections", "connections_total",
         "handshakes_total", "rejected", "closed", "heap_bytes", "heap_bytes_per_connection"]
