@@ -12,9 +12,9 @@
 
 #define ANSWER_MAX    (64u << 20)
 #define ANSWERS_MAX   (256u << 20)
-#define RETRY_S       0.1 /* all places taken by the busy */
-#define RETRY_LONG_S  1.0 /* out of descriptors or memory */
-#define EVICT_IDLE_MS 1000u
+#define RETRY_S       0.1  /* all places taken by the busy */
+#define RETRY_LONG_S  1.0  /* out of descriptors or memory */
+#define EVICT_IDLE_MS 100u /* a thousand silent ones keep an operator waiting for a second or two */
 
 static void pause_accepting(struct admin *s, double for_s)
 {

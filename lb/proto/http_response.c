@@ -40,6 +40,21 @@ static void body_choose(struct http_response *r, const struct http_framing *fram
     r->body_len = r->body == HTTP_BODY_LENGTH ? framing->length : 0;
 }
 
+/* RFC 6455 section 4.1: the field's value is "websocket"; a 101 that names another protocol beside it could
+ * mean that one. */
+static bool names_websocket_alone(const struct http_response *r)
+{
+    bool named = false;
+    for (unsigned i = 0; i < r->n_headers; i++) {
+        if (!http_name_is(r->headers[i].name, "upgrade"))
+            continue;
+        if (!http_name_is(r->headers[i].value, "websocket"))
+            return false;
+        named = true;
+    }
+    return named;
+}
+
 bool http_response_parse(struct http_response *out, const char *head, size_t len, const char **why)
 {
     const char *cr = memchr(head, '\r', len);
@@ -64,8 +79,9 @@ bool http_response_parse(struct http_response *out, const char *head, size_t len
             out->n_accepts++;
             out->accept = out->headers[i].value;
         }
-    out->upgrade = http_head_lists(out->headers, out->n_headers, "connection", "upgrade") &&
-                   http_head_lists(out->headers, out->n_headers, "upgrade", "websocket");
+    out->framed = framing.chunked || framing.length > 0;
+    out->upgrade =
+        http_head_lists(out->headers, out->n_headers, "connection", "upgrade") && names_websocket_alone(out);
     body_choose(out, &framing);
     return true;
 }
@@ -77,6 +93,8 @@ bool http_response_accepts(const struct http_response *r, const char accept[HTTP
         *why = "the status isn't 101";
     else if (!r->upgrade)
         *why = "the 101 doesn't name websocket in Upgrade and upgrade in Connection";
+    else if (r->framed)
+        *why = "the 101 announces a body";
     else if (r->n_accepts != 1)
         *why = r->n_accepts ? "the 101 has more than one Sec-WebSocket-Accept"
                             : "the 101 has no Sec-WebSocket-Accept";

@@ -13,7 +13,8 @@
 struct http_response {
     int status; /* 100 to 599 */
     int minor;
-    bool upgrade; /* Upgrade and Connection name websocket and upgrade */
+    bool upgrade; /* Upgrade names websocket and nothing else, Connection upgrade */
+    bool framed;  /* a body is announced, which no 101 may have (RFC 9110 section 15.2) */
     struct http_slice accept;
     unsigned n_accepts;
     enum http_body_kind body; /* as for the answer to a GET */
