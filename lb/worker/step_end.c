@@ -72,7 +72,7 @@ static void say_close(struct worker *w, struct conn *c)
 static enum conn_state hear_client(struct worker *w, struct conn *c)
 {
     struct conn_row_side *r = &c->row.side[CLIENT];
-    ssize_t n = io_read(&c->side[CLIENT].io, w->scratch, sizeof w->scratch);
+    ssize_t n = io_read(&c->side[CLIENT].io, w->scratch, conn_read_max(w, c));
     if (n == IO_AGAIN)
         return CONN_CLOSING;
     if (n <= 0) {

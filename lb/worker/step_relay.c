@@ -67,9 +67,8 @@ static void end_of_stream(struct worker *w, struct conn *c, enum conn_end from, 
 static void pump(struct worker *w, struct conn *c, enum conn_end from)
 {
     struct side *s = &c->side[from];
-    size_t max = conn_listener(w, c)->buffer_max_bytes;
     do {
-        ssize_t n = io_read(&s->io, w->scratch, max < sizeof w->scratch ? max : sizeof w->scratch);
+        ssize_t n = io_read(&s->io, w->scratch, conn_read_max(w, c));
         if (n > 0)
             deliver(w, c, from, w->scratch, (size_t)n, 0);
         else if (n != IO_AGAIN)

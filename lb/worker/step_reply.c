@@ -105,7 +105,7 @@ enum conn_state step_reply(struct worker *w, struct conn *c, unsigned events)
         flow_flush(w, c, CLIENT);
     enum conn_state next = CONN_REPLY;
     if (events & EVENT_BACKEND_READ) {
-        ssize_t n = io_read(&b->io, w->scratch, sizeof w->scratch);
+        ssize_t n = io_read(&b->io, w->scratch, conn_read_max(w, c));
         if (n == 0 || n == IO_LOST)
             return bad_answer(w, c,
                               n == 0 ? "it closed before its answer was whole"
@@ -154,8 +154,7 @@ enum conn_state step_answer(struct worker *w, struct conn *c, unsigned events)
     if (events & EVENT_CLIENT_WRITE && flow_flush(w, c, CLIENT) == IO_LOST)
         return CONN_CLOSED;
     if (events & EVENT_BACKEND_READ && !client->out) {
-        size_t max = conn_listener(w, c)->buffer_max_bytes;
-        ssize_t n = io_read(&b->io, w->scratch, max < sizeof w->scratch ? max : sizeof w->scratch);
+        ssize_t n = io_read(&b->io, w->scratch, conn_read_max(w, c));
         if (n == 0 || n == IO_LOST)
             return CONN_LINGER; /* the end, or a body that was cut: the client sees it as the backend left it
                                  */

@@ -125,6 +125,12 @@ static inline const struct config_pool *conn_pool(const struct worker *w, const 
 {
     return &w->config->pools[c->row.pool];
 }
+/* What may be read at once of what goes on to the other side: if that takes nothing, all of it waits. */
+static inline size_t conn_read_max(const struct worker *w, const struct conn *c)
+{
+    size_t max = conn_listener(w, c)->buffer_max_bytes;
+    return max < sizeof w->scratch ? max : sizeof w->scratch;
+}
 
 /* accept.c */
 /* How often a worker that doesn't poll looks whether it should, or whether somebody has been left waiting. */

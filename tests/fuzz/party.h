@@ -25,7 +25,12 @@ void party_flood(struct party *p, bool masked);           /* a frame larger than
 void party_finish(struct party *p);
 void party_reset(struct party *p);
 
-/* That heard is a beginning of said, or that and a Close of somebody else's behind it, whole or not. */
-void party_check(const uint8_t *heard, size_t n, const uint8_t *said, size_t n_said, bool may_close);
+/* That each has heard a beginning of what the other has said, and nothing else but, between two frames, a
+ * Close. The heads before the stream are looked past. */
+void party_check_websocket(const struct party *client, const struct party *backend);
+
+/* That each has heard a beginning of what the other has said; `whole`: all of it and its end, unless one
+ * stalls. */
+void party_check_tcp(const struct party *a, const struct party *b, bool whole);
 
 #endif
