@@ -23,8 +23,7 @@ static const char HELP[] =
     "usage: wslb [-c FILE] [-t | -T]\n"
     "       wslb -V | -h\n"
     "\n"
-    "A load balancer that understands WebSockets. It runs in the foreground and logs to stderr, or\n"
-    "where log_target says.\n"
+    "A load balancer that understands WebSockets. It runs in the foreground and logs to stderr.\n"
     "\n"
     "  -c FILE  the configuration (" DEFAULT_CONFIG ")\n"
     "  -t       check the configuration, report every error, and exit\n"
@@ -33,7 +32,7 @@ static const char HELP[] =
     "  -h       print this, and exit\n"
     "\n"
     "signals: TERM, INT and QUIT stop it: accepting goes on for shutdown_delay, then live connections\n"
-    "have shutdown_timeout; a second one stops it at once. USR1 opens the log files anew.\n"
+    "have shutdown_timeout; a second one stops it at once.\n"
     "exit status: 0 fine, 1 error in the configuration, 2 wrong usage, 3 could not start, 4 died\n";
 
 struct choice {

@@ -1,20 +1,17 @@
 #include "base/log.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 
-#define WHO_MAX         32
-#define LIMIT_EVERY_MS  1000u
-#define EINTR_TRIES     8
-#define SYSLOG_DAEMON   (3u << 3) /* the facility; RFC 5424 section 6.2.1 */
-#define SYSLOG_TIME_MAX 32
+#define WHO_MAX        32
+#define PREFIX_MAX     (CLOCK_TEXT_MAX + 16 + WHO_MAX)
+#define LIMIT_EVERY_MS 1000u
+#define EINTR_TRIES    8
 
 static char log_who[WHO_MAX] = "wslb";
 static enum log_level log_level = LOG_LEVEL_INFO;
@@ -75,36 +72,15 @@ static void copy_printable(char *to, const char *from, size_t len)
     }
 }
 
-/* "<30>Nov 24 09:52:08 wslb[123]: ": what syslog(3) writes to the local daemon. */
-static int syslog_prefix(char *out, size_t cap, enum log_level level)
+static void emit(const char *who, enum log_level level, const char *line, size_t len)
 {
-    static const unsigned severities[LEVELS] = {7, 6, 5, 4, 3};
-    unsigned severity = severities[(size_t)level < LEVELS ? level : LOG_LEVEL_ERROR];
-    char text[SYSLOG_TIME_MAX];
-    time_t now = (time_t)(clock_real_ms() / 1000u);
-    struct tm tm;
-    if (!localtime_r(&now, &tm) || strftime(text, sizeof text, "%b %e %H:%M:%S", &tm) == 0)
-        return snprintf(out, cap, "<%u>wslb[%d]: ", SYSLOG_DAEMON | severity, (int)getpid());
-    return snprintf(out, cap, "<%u>%s wslb[%d]: ", SYSLOG_DAEMON | severity, text, (int)getpid());
-}
+    int saved = errno;
+    char out[PREFIX_MAX + LOG_LINE_MAX + 1];
+    char time[CLOCK_TEXT_MAX];
+    clock_format(clock_real_ms(), time);
+    int prefix = snprintf(out, PREFIX_MAX, "%s %s %s%s", time, log_level_name(level), who, *who ? ": " : "");
+    size_t n = prefix < 0 ? 0 : (size_t)prefix < PREFIX_MAX ? (size_t)prefix : PREFIX_MAX - 1;
 
-static int plain_prefix(char *out, size_t cap, enum log_level level)
-{
-    char text[CLOCK_TEXT_MAX];
-    clock_format(clock_real_ms(), text);
-    return snprintf(out, cap, "%s %s ", text, log_level_name(level));
-}
-
-size_t log_format(char out[LOG_TEXT_MAX], enum log_style style, bool own, enum log_level level,
-                  const char *line, size_t len)
-{
-    const size_t cap = LOG_TEXT_MAX - LOG_LINE_MAX - 1;
-    int prefix = style == LOG_STYLE_SYSLOG ? syslog_prefix(out, cap, level) : plain_prefix(out, cap, level);
-    size_t n = prefix < 0 ? 0 : (size_t)prefix;
-    if (own) {
-        int who = snprintf(out + n, cap - n, "%s: ", log_who);
-        n += who < 0 ? 0 : (size_t)who;
-    }
     bool cut = len > LOG_LINE_MAX;
     size_t kept = cut ? LOG_LINE_MAX - 3 : len;
     copy_printable(out + n, line, kept);
@@ -114,30 +90,22 @@ size_t log_format(char out[LOG_TEXT_MAX], enum log_style style, bool own, enum l
         n += 3;
     }
     out[n++] = '\n';
-    return n;
-}
 
-_Static_assert(LOG_TEXT_MAX - LOG_LINE_MAX - 1 >= CLOCK_TEXT_MAX + SYSLOG_TIME_MAX + 32 + WHO_MAX,
-               "what stands before a line fits");
-
-/* A reader that has stopped must stop nobody here. stderr is shared with who started us, so it can't be made
- * non-blocking; a pipe that polls as writable takes a line. */
-static bool takes_a_line(int fd)
-{
-    struct pollfd p = {.fd = fd, .events = POLLOUT};
-    return poll(&p, 1, 0) == 1 && p.revents & POLLOUT;
+    /* One write, so that lines of several processes never mix. A stderr that is full or broken loses the
+     * line: waiting for it would stop the traffic. */
+    for (int i = 0; i < EINTR_TRIES && write(STDERR_FILENO, out, n) < 0 && errno == EINTR; i++)
+        continue;
+    errno = saved;
 }
 
 void log_emit(enum log_level level, const char *line, size_t len)
 {
-    int saved = errno;
-    char out[LOG_TEXT_MAX];
-    size_t n = log_format(out, LOG_STYLE_PLAIN, true, level, line, len);
-    /* One write, so that lines of several processes never mix. */
-    for (int i = 0; i < EINTR_TRIES && takes_a_line(STDERR_FILENO); i++)
-        if (write(STDERR_FILENO, out, n) >= 0 || errno != EINTR)
-            break;
-    errno = saved;
+    emit(log_who, level, line, len);
+}
+
+void log_emit_other(enum log_level level, const char *line, size_t len)
+{
+    emit("", level, line, len);
 }
 
 /* Formats into cap bytes, cut with "..." at the end; returns the length without NUL. cap > 3. */

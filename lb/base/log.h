@@ -1,6 +1,5 @@
-/* Log lines. A process writes to stderr until it is given a sink: a worker's hands lines on to the director,
- * the director's and the supervisor's write to log_target (net/log_out.h). Nobody ever waits for who reads
- * them. A level that is off costs one compare. */
+/* Log lines. A process writes to stderr until it is given a sink: workers and the director hand their lines
+ * on (a worker never blocks on a file), the supervisor writes them. A level that is off costs one compare. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -23,18 +22,12 @@ void log_set_sink(log_sink sink, void *ctx); /* NULL: back to stderr */
 const char *log_level_name(enum log_level level);
 bool log_level_parse(const char *name, enum log_level *out);
 
-/* How a line is written down: "TIME LEVEL who: text\n", or with a header for syslog's local socket
- * (facility daemon) "<30>Nov 24 09:52:08 wslb[PID]: who: text\n". */
-enum log_style { LOG_STYLE_PLAIN, LOG_STYLE_SYSLOG };
-#define LOG_TEXT_MAX (LOG_LINE_MAX + 160) /* of a line written down; there is no NUL */
-
-/* Returns the length. Line breaks and control bytes in the text are shown as '?'. own: false for a line of
- * another process, which begins with that one's "who: ". */
-size_t log_format(char out[LOG_TEXT_MAX], enum log_style style, bool own, enum log_level level,
-                  const char *line, size_t len);
-
-/* Writes a whole line to stderr by one write(2), or loses it where that would wait. For who has no sink. */
+/* Writes one whole line "TIME LEVEL who: text\n" to stderr by one write(2); line breaks and control bytes in
+ * the text are shown as '?'. Used by sinks at the end of their way. */
 void log_emit(enum log_level level, const char *line, size_t len);
+
+/* The same for a line of another process, which begins with that one's own "who: ". */
+void log_emit_other(enum log_level level, const char *line, size_t len);
 
 void log_write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -19,10 +19,6 @@
 #define CONFIG_BACKENDS_MAX  65536 /* the most that max_backends may be */
 #define CONFIG_OFF           0     /* of sizes, times and limits whose default is off */
 
-#define CONFIG_STDERR "stderr"
-#define CONFIG_STDOUT "stdout"
-#define CONFIG_SYSLOG "syslog"
-
 enum config_protocol { CONFIG_PROTOCOL_WEBSOCKET, CONFIG_PROTOCOL_TCP };
 enum config_forwarded { CONFIG_FORWARDED_OFF, CONFIG_FORWARDED_X, CONFIG_FORWARDED_RFC7239 };
 enum config_backend_state { CONFIG_STATE_READY, CONFIG_STATE_DRAIN, CONFIG_STATE_MAINT };
@@ -59,8 +55,6 @@ struct config_global {
     uint64_t max_connections; /* 0: what the descriptors carry */
     uint64_t shutdown_delay_ms, shutdown_timeout_ms;
     uint32_t log_level; /* enum log_level */
-    char *log_target;   /* a path, CONFIG_STDERR or CONFIG_SYSLOG */
-    char *access_log;   /* a path or CONFIG_STDOUT; NULL: off */
 };
 
 struct config_listener {

@@ -6,7 +6,6 @@
 
 #include "config/ini_reader.h"
 #include "config/options.h"
-#include "config/spelling.h"
 
 #define ADMIN_SOCKET_MAX 100 /* of sun_path's 108: the lock beside it adds its ending */
 
@@ -83,28 +82,20 @@ static void fini_string(void *field)
 
 /* the admin socket's path */
 
-static bool check_path(const struct option *o, const char *text, char error[OPTION_ERROR_MAX])
-{
-    char values[OPTION_VALUES_MAX];
-
-    if (!check_printable(o, text, error))
-        return false;
-    if (text[0] == '/' && text[strlen(text) - 1] != '/')
-        return true;
-    o->type->describe(o, values);
-    snprintf(error, OPTION_ERROR_MAX, "\"%s\" is not the absolute path of a file; right is %s", text, values);
-    return false;
-}
-
 static bool parse_path(const struct option *o, const struct option_value *v, void *field,
                        char error[OPTION_ERROR_MAX])
 {
     char values[OPTION_VALUES_MAX];
     size_t len = strlen(v->text);
 
-    if (!check_path(o, v->text, error))
+    if (!check_printable(o, v->text, error))
         return false;
     o->type->describe(o, values);
+    if (v->text[0] != '/' || v->text[len - 1] == '/') {
+        snprintf(error, OPTION_ERROR_MAX, "\"%s\" is not the absolute path of a file; right is %s", v->text,
+                 values);
+        return false;
+    }
     if (len > ADMIN_SOCKET_MAX) {
         snprintf(error, OPTION_ERROR_MAX, "the path has %zu bytes; right is %s", len, values);
         return false;
@@ -119,67 +110,6 @@ static void describe_path(const struct option *o, char out[OPTION_VALUES_MAX])
 }
 
 const struct option_type option_type_path = {parse_path, print_string, describe_path, fini_string};
-
-/* where lines go: a word, or a file's path; the word that means off is kept as NULL */
-
-static bool misspelt(const struct option *o, const char *text, char error[OPTION_ERROR_MAX])
-{
-    char values[OPTION_VALUES_MAX];
-    struct spelling near;
-
-    spelling_init(&near, text);
-    for (const char *const *word = o->words; *word; word++)
-        spelling_try(&near, *word);
-    if (o->zero)
-        spelling_try(&near, o->zero);
-    if (!near.best)
-        return false;
-    o->type->describe(o, values);
-    snprintf(error, OPTION_ERROR_MAX, "\"%s\" is unknown; did you mean \"%s\"? Right is %s", text, near.best,
-             values);
-    return true;
-}
-
-static bool parse_target(const struct option *o, const struct option_value *v, void *field,
-                         char error[OPTION_ERROR_MAX])
-{
-    if (o->zero && strcmp(v->text, o->zero) == 0) {
-        fini_string(field);
-        return true;
-    }
-    for (const char *const *word = o->words; *word; word++)
-        if (strcmp(v->text, *word) == 0)
-            return keep(field, v->text, error);
-    if (v->text[0] != '/' && misspelt(o, v->text, error))
-        return false;
-    return check_path(o, v->text, error) && keep(field, v->text, error);
-}
-
-static bool print_target(const struct option *o, const struct config *c, const void *field, uint32_t index,
-                         char out[OPTION_TEXT_MAX])
-{
-    if (print_string(o, c, field, index, out))
-        return true;
-    if (index > 0 || !o->zero)
-        return false;
-    snprintf(out, OPTION_TEXT_MAX, "%s", o->zero);
-    return true;
-}
-
-static void describe_target(const struct option *o, char out[OPTION_VALUES_MAX])
-{
-    size_t len = 0;
-
-    out[0] = '\0';
-    if (o->zero)
-        len = (size_t)snprintf(out, OPTION_VALUES_MAX, "%s, ", o->zero);
-    for (const char *const *word = o->words; *word && len < OPTION_VALUES_MAX; word++)
-        len += (size_t)snprintf(out + len, OPTION_VALUES_MAX - len, "%s%s", *word, word[1] ? ", " : "");
-    if (len < OPTION_VALUES_MAX)
-        snprintf(out + len, OPTION_VALUES_MAX - len, " or the absolute path of a file");
-}
-
-const struct option_type option_type_target = {parse_target, print_target, describe_target, fini_string};
 
 /* a user's or group's name or number; whether there is such a one is asked when it is used */
 

@@ -15,8 +15,6 @@
 
 static const char *const protocols[] = {"websocket", "tcp", NULL};
 static const char *const forwardeds[] = {"off", "x-forwarded", "rfc7239", NULL};
-static const char *const log_targets[] = {CONFIG_STDERR, CONFIG_SYSLOG, NULL};
-static const char *const access_logs[] = {CONFIG_STDOUT, NULL};
 static const char *const states[] = {"ready", "drain", "maint", NULL};
 
 _Static_assert(CONFIG_PROTOCOL_TCP == 1, "protocols[]");
@@ -57,10 +55,6 @@ const struct option option_table[] = {
      .help = "Over what time live connections are told to leave when wslb stops, close_timeout included."},
     {GLOBAL("log_level", log_level, log_level), "info",
      .help = "The least grave lines that are logged."},
-    {GLOBAL("log_target", target, log_target), "stderr", .words = log_targets,
-     .help = "Where they go. A file is opened anew on USR1; syslog is the local daemon's, with facility daemon."},
-    {GLOBAL("access_log", target, access_log), "off", .zero = "off", .words = access_logs,
-     .help = "Where a line of JSON goes when a connection opens, is rejected or ends. A file is opened anew on USR1."},
     {OPTION_GLOBAL, "include", &option_type_include, 0, .repeatable = true,
      .help = "Other files to read, relative to this one; * ? [] match names, and no match is fine."},
 

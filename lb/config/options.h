@@ -47,12 +47,11 @@ struct option {
     enum option_section section;
     const char *key;
     const struct option_type *type;
-    size_t offset;     /* of the field in the section's struct */
-    const char *def;   /* NULL: none */
-    uint64_t min, max; /* of numbers, in the field's unit */
-    const char *zero;  /* the word that stands for 0 and means there is no such limit; NULL: none */
-    const char *const
-        *words; /* of enums, NULL-terminated; the index is the value (of a target: beside a path) */
+    size_t offset;            /* of the field in the section's struct */
+    const char *def;          /* NULL: none */
+    uint64_t min, max;        /* of numbers, in the field's unit */
+    const char *zero;         /* the word that stands for 0 and means there is no such limit; NULL: none */
+    const char *const *words; /* of enums, NULL-terminated; the index is the value */
     bool required, repeatable;
     const char *help;
 };
@@ -99,7 +98,7 @@ extern const struct option_type option_type_count32, option_type_count64, option
 extern const struct option_type option_type_switch, option_type_word, option_type_log_level,
     option_type_algorithm, option_type_pool;
 /* option_strings.c */
-extern const struct option_type option_type_path, option_type_target, option_type_user, option_type_group,
-    option_type_address, option_type_addresses, option_type_networks, option_type_include;
+extern const struct option_type option_type_path, option_type_user, option_type_group, option_type_address,
+    option_type_addresses, option_type_networks, option_type_include;
 
 #endif

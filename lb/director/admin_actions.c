@@ -182,20 +182,6 @@ void admin_restart_worker(struct command *c)
     }
 }
 
-void admin_set_log_level(struct command *c)
-{
-    enum log_level level;
-
-    if (log_level_parse(c->arg[0], &level)) {
-        struct msg_log_level m = {.level = (uint32_t)level};
-
-        ask_supervisor(c, MSG_SET_LOG_LEVEL, &m, sizeof m);
-    } else {
-        answer_error(&c->answer, "\"%.32s\" is no log level; they are debug, info, notice, warning and error",
-                     c->arg[0]);
-    }
-}
-
 void admin_stop(struct command *c)
 {
     ask_supervisor(c, MSG_STOP, NULL, 0);

@@ -10,7 +10,6 @@ void admin_set_weight(struct command *c);
 void admin_set_max_connections(struct command *c);
 void admin_close_session(struct command *c);
 void admin_restart_worker(struct command *c);
-void admin_set_log_level(struct command *c);
 void admin_stop(struct command *c);
 
 #endif

@@ -27,7 +27,6 @@ const struct admin_command admin_commands[] = {
     {"set backend NAME state ready|drain|maint", "who gets new connections: drain and maint get none",         admin_set_state},
     {"set backend NAME weight N",                "its share, 0 to 256",                                        admin_set_weight},
     {"set backend NAME max_connections N",       "how many it may hold; 0 or off: no limit",                   admin_set_max_connections},
-    {"set log_level L",                          "the least grave lines that are logged, until the program ends: debug, info, notice, warning or error", admin_set_log_level},
     {"close session ID [CODE]",                  "ends a connection by a Close, with the pool's close_code unless one is given", admin_close_session},
     {"restart worker N",                         "a successor takes its place and its connections, and it leaves", admin_restart_worker},
     {"stop",                                     "stops the program as TERM does",                             admin_stop},

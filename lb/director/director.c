@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -13,11 +12,6 @@
 #include "director/startup.h"
 
 #define BEAT_S 0.5
-/* At the end, together well below what the supervisor waits: what is there is read, and written. */
-#define LAST_WORDS_MS 150u
-#define LAST_LINES_MS 100u
-
-#define LAST_WORDS_PAUSE_NS 2000000L
 
 static void leave(struct director *d, int status)
 {
@@ -31,20 +25,6 @@ static void give_up(struct director *d, const char *why)
     log_error("the director can't start: %s", why);
     channel_io_send(&d->supervisor, MSG_FAILED, 0, why, strlen(why), NULL, 0);
     leave(d, 1);
-}
-
-void director_count_lost(struct director *d, uint64_t lines)
-{
-    d->lines_lost += lines;
-    if (!d->shm.director)
-        return; /* at the start: it will be */
-    shm_add(&d->shm.director->log_dropped_total, d->lines_lost);
-    d->lines_lost = 0;
-}
-
-static void count_lost(void *ctx, uint64_t lines)
-{
-    director_count_lost(ctx, lines);
 }
 
 /* ---- what it writes for the workers ---- */
@@ -76,8 +56,6 @@ static void on_beat(struct ev_loop *loop, ev_timer *t, int revents)
     shm_set(&d->shm.director->heartbeat_ms, clock_mono_ms());
     write_health(d);
     peers_tick(&d->peers);
-    access_log_tick(&d->access);
-    log_out_tick(&d->log);
 }
 
 /* ---- the supervisor's messages ---- */
@@ -99,7 +77,6 @@ static void start(struct director *d)
     own->version = SHM_VERSION;
     shm_set32(&own->pid, (uint32_t)getpid());
     shm_set(&own->started_ms, clock_mono_ms());
-    director_count_lost(d, 0);
     ev_timer_start(d->loop, &d->beat);
     on_beat(d->loop, &d->beat, 0);
     d->started = true;
@@ -141,12 +118,6 @@ static void on_message(void *ctx, struct channel_io *c, const struct msg *m, int
         break;
     case MSG_SOCKETS:
         fine = startup_sockets(d, m, fds, n_fds, why);
-        break;
-    case MSG_FILES:
-        fine = startup_files(d, m, fds, n_fds, why);
-        break;
-    case MSG_LOG_LEVEL:
-        log_set_level((enum log_level)((const struct msg_log_level *)msg_body(m))->level);
         break;
     case MSG_START:
         start(d);
@@ -193,32 +164,15 @@ static void ignore_signals(void)
         signal(ignored[i], SIG_IGN);
 }
 
-/* What workers have said is heard, within bounds; when all are leaving, their last words, too. */
-static void hear_the_rest(struct director *d)
-{
-    uint64_t end_ms = clock_mono_ms() + LAST_WORDS_MS;
-
-    while (clock_mono_ms() < end_ms) {
-        if (peers_say(&d->peers))
-            ev_run(d->loop, EVRUN_NOWAIT);
-        else if (channel_io_is_open(&d->supervisor) && peers_any(&d->peers))
-            nanosleep(&(struct timespec){.tv_nsec = LAST_WORDS_PAUSE_NS}, NULL);
-        else
-            break;
-    }
-}
-
 static void fini(struct director *d)
 {
-    hear_the_rest(d);
     admin_fini(&d->admin);
     peers_fini(&d->peers);
     channel_io_fini(&d->supervisor);
     asks_fini(d);
     config_free(d->config);
     free(d->config_text);
-    access_log_fini(&d->access, LAST_LINES_MS);
-    log_out_fini(&d->log, LAST_LINES_MS);
+    log_set_sink(NULL, NULL);
     ev_loop_destroy(d->loop);
 }
 
@@ -228,13 +182,12 @@ int director_main(void)
 
     ignore_signals();
     log_init("director", LOG_LEVEL_INFO);
+    log_out_init(&d.log);
     d.loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
     if (!d.loop) {
         log_error("the director can't start: no event loop");
         return 1;
     }
-    log_out_init(&d.log, d.loop, count_lost, &d);
-    access_log_init(&d.access, &d);
     sessions_init(&d.sessions);
     ev_timer_init(&d.beat, on_beat, BEAT_S, BEAT_S);
     d.beat.data = &d;

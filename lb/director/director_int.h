@@ -7,13 +7,12 @@
 #include <stdint.h>
 
 #include "config/config.h"
-#include "director/access_log.h"
 #include "director/admin_server.h"
 #include "director/ask.h"
+#include "director/log_out.h"
 #include "director/peers.h"
 #include "director/sessions.h"
 #include "net/channel_io.h"
-#include "net/log_out.h"
 #include "shm/table.h"
 
 struct director {
@@ -29,14 +28,9 @@ struct director {
     struct session_queries sessions;
     struct admin admin;
     struct log_out log;
-    struct access_log access;
-    uint64_t lines_lost; /* not in the table yet */
     ev_timer beat;
     bool greeted, started, left;
     int status; /* to exit with */
 };
-
-/* Lines of the logs that nobody will read. */
-void director_count_lost(struct director *d, uint64_t lines);
 
 #endif

@@ -1,7 +1,6 @@
 #include "director/peers.h"
 
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -32,7 +31,6 @@ static void take_line(struct peer *p, const struct msg *m)
         next_second(p, now_ms);
     if (p->lines == LINES_PER_S) {
         p->lines_dropped++;
-        director_count_lost(p->director, 1);
         return;
     }
     p->lines++;
@@ -52,8 +50,6 @@ static void on_message(void *ctx, struct channel_io *c, const struct msg *m, int
     (void)n_fds;
     if (m->type == MSG_LOG) {
         take_line(p, m);
-    } else if (m->type == MSG_ACCESS && access_log_take(&p->director->access, m)) {
-        return;
     } else if (!ask_answer(p->director, p->seat, m)) {
         log_error("worker %" PRIu32 " has sent %s, which answers nothing; its channel is closed", p->seat,
                   msg_type_name(m->type));
@@ -110,27 +106,6 @@ void peers_tick(struct peers *p)
         if (p->items[i].lines_dropped > 0 && now_ms - p->items[i].second_ms >= 1000)
             next_second(&p->items[i], now_ms);
     }
-}
-
-bool peers_any(const struct peers *p)
-{
-    for (uint32_t i = 0; i < p->n; i++) {
-        if (channel_io_is_open(&p->items[i].channel))
-            return true;
-    }
-    return false;
-}
-
-bool peers_say(const struct peers *p)
-{
-    for (uint32_t i = 0; i < p->n; i++) {
-        const struct channel_io *c = &p->items[i].channel;
-        struct pollfd readable = {.fd = c->in.fd, .events = POLLIN};
-
-        if (channel_io_is_open(c) && poll(&readable, 1, 0) == 1)
-            return true;
-    }
-    return false;
 }
 
 struct channel_io *peers_channel(struct peers *p, uint32_t seat)

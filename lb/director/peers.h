@@ -33,10 +33,6 @@ void peers_set(struct peers *p, uint32_t seat, int fd);
 /* Once in a while: tells of lines that were left out. */
 void peers_tick(struct peers *p);
 
-bool peers_any(const struct peers *p); /* is there to speak with */
-/* Whether any of them has said something that isn't read yet. */
-bool peers_say(const struct peers *p);
-
 /* NULL: no such seat, or no channel with it now. */
 struct channel_io *peers_channel(struct peers *p, uint32_t seat);
 

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "director/director_int.h"
 #include "proto/close_reason.h"
 
@@ -72,8 +71,6 @@ void show_info(struct command *c)
         answer_u64(a, "heap_bytes_per_connection", t.heap_bytes / t.connections);
     else
         answer_null(a, "heap_bytes_per_connection");
-    answer_str(a, "log_level", log_level_name(log_get_level()));
-    answer_u64(a, "log_lines_dropped_total", shm_sum_log_dropped(&d->shm));
     answer_u64(a, "worker_restarts_total", shm_get(&s->worker_restarts_total));
     answer_u64(a, "director_restarts_total", shm_get(&s->director_restarts_total));
     answer_row_end(a);

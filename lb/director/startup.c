@@ -78,8 +78,6 @@ bool startup_hello(struct director *d, const struct msg *m, const int *fds, unsi
     log_set_level((enum log_level)h->log_level);
     if (!read_config(d, fds[0], why))
         return false;
-    if (strcmp(d->config->global.log_target, CONFIG_SYSLOG) == 0 && !log_out_to_syslog(&d->log))
-        return fail(why, "a socket for syslog is refused", strerror(errno));
     if (d->config->n_listeners != h->n_listeners)
         return fail(why, "HELLO", "the configuration has another number of listeners");
     shm->max_backends = h->max_backends;
@@ -124,25 +122,6 @@ bool startup_sockets(struct director *d, const struct msg *m, int *fds, unsigned
         return fail(why, "SOCKETS", "a director gets one, the admin socket");
     admin_init(&d->admin, d, fds[0]);
     fds[0] = -1;
-    return true;
-}
-
-bool startup_files(struct director *d, const struct msg *m, int *fds, unsigned n_fds,
-                   char why[STARTUP_WHY_MAX])
-{
-    const struct msg_files *files = msg_body(m);
-
-    if (files->n != n_fds || n_fds > FILE_KINDS)
-        return fail(why, "FILES", "other descriptors than it tells of");
-    for (unsigned i = 0; i < n_fds; i++) {
-        if (files->kind[i] >= FILE_KINDS)
-            return fail(why, "FILES", "a kind that there isn't");
-        if (files->kind[i] == FILE_LOG)
-            log_out_to(&d->log, fds[i]);
-        else
-            access_log_to(&d->access, fds[i]);
-        fds[i] = -1;
-    }
     return true;
 }
 

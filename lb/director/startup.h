@@ -1,6 +1,6 @@
 /* What a director gets from the supervisor before it begins: who it is, the configuration, the shared tables
- * the admin socket and the files for its lines. Each function takes the descriptors it keeps out of `fds`.
- * false: *why says what is wrong with the message, and the start has failed. */
+ * and the admin socket. Each function takes the descriptors it keeps out of `fds`. false: *why says what is
+ * wrong with the message, and the start has failed. */
 #ifndef DIRECTOR_STARTUP_H
 #define DIRECTOR_STARTUP_H
 
@@ -18,9 +18,6 @@ bool startup_segments(struct director *d, const struct msg *m, const int *fds, u
                       char why[STARTUP_WHY_MAX]);
 bool startup_sockets(struct director *d, const struct msg *m, int *fds, unsigned n_fds,
                      char why[STARTUP_WHY_MAX]);
-/* Later, too, when files are opened anew. */
-bool startup_files(struct director *d, const struct msg *m, int *fds, unsigned n_fds,
-                   char why[STARTUP_WHY_MAX]);
 
 /* Whether nothing is missing at START. */
 bool startup_complete(const struct director *d, char why[STARTUP_WHY_MAX]);

@@ -181,8 +181,7 @@ uint64_t shm_sum_log_dropped(const struct shm *s)
     uint64_t sum;
     do {
         read_begin(s, &r);
-        sum = shm_get(&s->supervisor->log_dropped_total) + shm_get(&s->director->log_dropped_total) +
-              shm_get(&shm_retired(s)->log_dropped_total);
+        sum = shm_get(&shm_retired(s)->log_dropped_total);
         for (uint32_t i = 0; i < s->n_seats; i++)
             if (is_taken(s->seats[i]))
                 sum += shm_get(&s->seats[i]->log_dropped_total);

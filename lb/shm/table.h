@@ -184,7 +184,6 @@ struct shm_supervisor {
     shm_u64 started_ms, started_real_ms;
     shm_u64 generation; /* of the config: 1, then one more for each reload */
     shm_u64 worker_restarts_total, director_restarts_total;
-    shm_u64 log_dropped_total;       /* lines of the supervisor's own */
     shm_u32 restarts[SHM_SEATS_MAX]; /* of each worker, by its number */
     /* struct shm_backend[max_backends], then a struct shm_seat with its cells: the retired row */
 };
@@ -202,7 +201,6 @@ struct shm_director {
     uint32_t version;
     shm_u32 pid;
     shm_u64 started_ms, heartbeat_ms;
-    shm_u64 log_dropped_total; /* of all directors */
     /* struct shm_health[max_backends] */
 };
 
@@ -299,7 +297,7 @@ struct shm_pool_sum {
 void shm_sum_backend(const struct shm *s, uint32_t slot, struct shm_backend_sum *out);
 void shm_sum_listener(const struct shm *s, uint32_t listener, struct shm_listener_sum *out);
 void shm_sum_pool(const struct shm *s, uint32_t pool, struct shm_pool_sum *out);
-uint64_t shm_sum_log_dropped(const struct shm *s); /* lines of all logs, dropped by whomever */
+uint64_t shm_sum_log_dropped(const struct shm *s); /* lines that workers couldn't hand over */
 
 /* All answers but the 101. */
 uint64_t shm_refused(const struct shm_backend_sum *sum);

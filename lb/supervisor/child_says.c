@@ -30,21 +30,6 @@ static void take_restart_worker(struct child *c, const struct msg *m)
     answer(c, m->serial, children_replace(c->s, b->number, text, sizeof text), text);
 }
 
-static void take_log_level(struct child *c, const struct msg *m)
-{
-    const struct msg_log_level *q = msg_body(m);
-    bool ok = q->level <= LOG_LEVEL_ERROR;
-    if (ok) {
-        enum log_level before = log_get_level();
-        log_set_level((enum log_level)q->level);
-        children_tell_log_level(c->s);
-        /* Whatever the level is now, this line is wanted. */
-        log_write(LOG_LEVEL_NOTICE, "set log_level: %s -> %s", log_level_name(before),
-                  log_level_name(log_get_level()));
-    }
-    answer(c, m->serial, ok, "there is no such log level");
-}
-
 static void take_stop(struct child *c, const struct msg *m)
 {
     answer(c, m->serial, true, "");
@@ -76,11 +61,6 @@ void child_says(void *ctx, struct channel_io *channel, const struct msg *m, int 
         if (c->role != ROLE_DIRECTOR)
             break;
         take_restart_worker(c, m);
-        return;
-    case MSG_SET_LOG_LEVEL:
-        if (c->role != ROLE_DIRECTOR)
-            break;
-        take_log_level(c, m);
         return;
     case MSG_STOP:
         if (c->role != ROLE_DIRECTOR)

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "base/fdpass.h"
-#include "base/log.h"
 
 #define STAMPS 1024u
 
@@ -30,7 +29,7 @@ static bool tell_hello(struct child *c)
         .n_seats = s->segments.shm.n_seats,
         .restarts = restarts_of(c),
         .supervisor_pid = (uint32_t)getpid(),
-        .log_level = log_get_level(),
+        .log_level = s->config->global.log_level,
         .sandbox = s->resolved.sandbox,
     };
     const struct segment *director = &s->segments.director;
@@ -85,25 +84,11 @@ static bool tell_admin(struct child *c)
     return channel_io_send(&c->channel, MSG_SOCKETS, 0, &m, sizeof m, &c->s->sockets.admin, 1);
 }
 
-bool child_start_files(struct child *director)
-{
-    const struct logs *logs = &director->s->logs;
-    struct msg_files m = {.n = 0};
-    int fds[FILE_KINDS];
-    for (enum msg_file_kind kind = 0; kind < FILE_KINDS; kind++) {
-        if (logs->fd[kind] < 0)
-            continue;
-        m.kind[m.n] = kind;
-        fds[m.n++] = logs->fd[kind];
-    }
-    return channel_io_send(&director->channel, MSG_FILES, 0, &m, sizeof m, fds, m.n);
-}
-
 bool child_start_tell(struct child *c)
 {
     errno = 0;
     return tell_hello(c) && tell_segments(c) &&
-           (c->role == ROLE_WORKER ? tell_listeners(c) : tell_admin(c) && child_start_files(c)) &&
+           (c->role == ROLE_WORKER ? tell_listeners(c) : tell_admin(c)) &&
            channel_io_send(&c->channel, MSG_START, 0, NULL, 0, NULL, 0);
 }
 

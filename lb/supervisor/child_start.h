@@ -10,9 +10,6 @@
 /* false: a descriptor or message was refused; errno may say why. */
 bool child_start_tell(struct child *c);
 
-/* The director writes to these files from now on. false: its channel is broken by that. */
-bool child_start_files(struct child *director);
-
 /* A channel between these two, in place of the one before; both have to be alive. Who can't be told has a
  * broken channel and is killed for that. false: no channel could be made: errno. */
 bool child_start_pair(struct child *director, struct child *worker);

@@ -264,23 +264,6 @@ static void report_ready(struct supervisor *s)
                s->config->n_pools);
 }
 
-/* What lives is told */
-
-void children_tell_files(struct supervisor *s)
-{
-    struct child *director = children_director(s);
-    if (is_alive(director))
-        child_start_files(director); /* a broken channel is noticed by the loop */
-}
-
-void children_tell_log_level(struct supervisor *s)
-{
-    struct msg_log_level m = {.level = log_get_level()};
-    for (uint32_t i = 0; i < s->n_children; i++)
-        if (is_alive(s->children[i]))
-            channel_io_send(&s->children[i]->channel, MSG_LOG_LEVEL, 0, &m, sizeof m, NULL, 0);
-}
-
 /* Succession */
 
 static struct child **place_beside(struct supervisor *s, uint32_t number)

@@ -32,10 +32,6 @@ bool children_replace(struct supervisor *s, uint32_t number, char *err, size_t e
 bool children_any_worker(const struct supervisor *s); /* is alive */
 bool children_any(const struct supervisor *s);
 
-/* After the log files were opened anew, or the log level has changed: whoever lives is told. */
-void children_tell_files(struct supervisor *s);
-void children_tell_log_level(struct supervisor *s);
-
 /* The child has said READY. */
 void children_ready(struct child *c);
 /* SIGKILL; it is reaped later. Fine when there is none. */

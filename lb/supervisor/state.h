@@ -10,7 +10,6 @@
 #include "config/config.h"
 #include "net/channel_io.h"
 #include "supervisor/lock.h"
-#include "supervisor/logs.h"
 #include "supervisor/resolve.h"
 #include "supervisor/restart.h"
 #include "supervisor/segments.h"
@@ -58,7 +57,6 @@ struct supervisor {
     struct config *config;
     struct resolved resolved;
     struct lock lock;
-    struct logs logs;
     struct sockets sockets;
     struct segments segments;
     struct ev_loop *loop;

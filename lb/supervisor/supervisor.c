@@ -152,7 +152,7 @@ static int prepare(struct supervisor *s)
         return EXIT_CONFIG;
     log_set_level((enum log_level)s->config->global.log_level);
     raise_descriptor_limit();
-    if (!settle_sandbox(&s->resolved.sandbox, &s->config->global) || !logs_open(&s->logs, &s->config->global))
+    if (!settle_sandbox(&s->resolved.sandbox, &s->config->global))
         return EXIT_START;
     if (!take_lock(s) || !sockets_open(&s->sockets, s->config, &s->resolved))
         return EXIT_START;
@@ -176,7 +176,7 @@ static int prepare(struct supervisor *s)
         log_error("memory was refused");
         return EXIT_START;
     }
-    return logs_begin(&s->logs, s->loop, s->segments.shm.supervisor) ? EXIT_FINE : EXIT_START;
+    return EXIT_FINE;
 }
 
 static void on_stop_signal(struct ev_loop *loop, ev_signal *w, int events)
@@ -185,15 +185,6 @@ static void on_stop_signal(struct ev_loop *loop, ev_signal *w, int events)
     char name[16];
     snprintf(name, sizeof name, "SIG%s", sigabbrev_np(w->signum));
     stopping_begin(w->data, name);
-}
-
-static void on_reopen_signal(struct ev_loop *loop, ev_signal *w, int events)
-{
-    struct supervisor *s = w->data;
-    (void)loop, (void)events;
-    logs_reopen(&s->logs);
-    children_tell_files(s);
-    log_notice("SIGUSR1: the log files are opened anew");
 }
 
 static void on_other_signal(struct ev_loop *loop, ev_signal *w, int events)
@@ -206,8 +197,8 @@ static const struct {
     int number;
     void (*on)(struct ev_loop *, ev_signal *, int);
 } SIGNALS[] = {
-    {SIGTERM, on_stop_signal}, {SIGINT, on_stop_signal},    {SIGQUIT, on_stop_signal},
-    {SIGHUP, on_other_signal}, {SIGUSR1, on_reopen_signal}, {SIGUSR2, on_other_signal},
+    {SIGTERM, on_stop_signal}, {SIGINT, on_stop_signal},   {SIGQUIT, on_stop_signal},
+    {SIGHUP, on_other_signal}, {SIGUSR1, on_other_signal}, {SIGUSR2, on_other_signal},
 };
 #define N_SIGNALS (sizeof SIGNALS / sizeof SIGNALS[0])
 
@@ -245,10 +236,8 @@ static void finish(struct supervisor *s)
     if (s->loop) {
         stopping_fini(s);
         children_fini(s);
-    }
-    logs_fini(&s->logs);
-    if (s->loop)
         ev_loop_destroy(s->loop);
+    }
     segments_fini(&s->segments);
     sockets_fini(&s->sockets);
     lock_release(&s->lock);
@@ -262,7 +251,6 @@ int supervisor_main(const char *config_path)
     struct supervisor s = {.config_path = config_path, .lock = {.fd = -1}};
     segments_set_empty(&s.segments);
     sockets_set_empty(&s.sockets);
-    logs_set_empty(&s.logs);
     log_init("supervisor", LOG_LEVEL_INFO);
     if (!settle_standard_fds()) {
         log_error("/dev/null can't be opened: %s", strerror(errno));

@@ -86,7 +86,6 @@ static void welcome(struct worker *w, struct acceptor *a, int fd, const struct a
     shm_add(&cell->accepted_total, 1);
     if (!c) {
         shm_add(&cell->ended[CLOSE_REASON_no_memory], 1);
-        access_refused(w, a->listener, peer, CLOSE_REASON_no_memory, 0);
         close(fd);
         return;
     }
@@ -103,23 +102,14 @@ static void welcome(struct worker *w, struct acceptor *a, int fd, const struct a
     conn_drive(w, c, EVENT_ENTER);
 }
 
-/* -1: errno */
-static int accept_from(const struct acceptor *a, struct address *peer)
-{
-    *peer = (struct address){.len = sizeof peer->un};
-    return accept4(a->fd, &peer->sa, &peer->len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-}
-
 /* No descriptor is left: the reserve is given up for a moment to tell one client so. */
 static void refuse_by_reserve(struct worker *w, struct acceptor *a)
 {
     log_limited(&out_log, LOG_LEVEL_WARNING, "out of descriptors: new connections are refused");
     close(w->reserve_fd);
-    struct address peer;
-    int fd = accept_from(a, &peer);
+    int fd = accept4(a->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         struct shm_listener_cell *cell = shm_listener_cell(&w->shm, w->seat, a->listener);
-        uint16_t status = 0;
         shm_add(&cell->accepted_total, 1);
         shm_add(&cell->ended[CLOSE_REASON_out_of_descriptors], 1);
         if (w->config->listeners[a->listener].protocol == CONFIG_PROTOCOL_WEBSOCKET) {
@@ -132,10 +122,7 @@ static void refuse_by_reserve(struct worker *w, struct acceptor *a)
                 ;
             if (send(fd, text, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
                 log_debug("a refusal could not be sent: %s", strerrordesc_np(errno));
-            else
-                status = 503;
         }
-        access_refused(w, a->listener, &peer, CLOSE_REASON_out_of_descriptors, status);
         shutdown(fd, SHUT_WR);
         close(fd);
     }
@@ -145,8 +132,9 @@ static void refuse_by_reserve(struct worker *w, struct acceptor *a)
 /* false: nobody waits, or nobody can be taken. */
 static bool take_one(struct worker *w, struct acceptor *a)
 {
-    struct address peer;
-    int fd = accept_from(a, &peer);
+    struct address peer = {0};
+    peer.len = sizeof peer.un;
+    int fd = accept4(a->fd, &peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         welcome(w, a, fd, &peer);
         return true;

@@ -86,7 +86,6 @@ static void end(struct worker *w, struct conn *c)
     }
     if (c->counted)
         shm_add(&shm_listener_cell(&w->shm, w->seat, c->row.listener)->ended[c->row.reason], 1);
-    access_event(w, c, c->row.opened ? CONN_ENDED : CONN_REJECTED);
     let_go(w, c);
     accept_review(w);
 }

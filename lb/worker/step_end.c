@@ -183,8 +183,6 @@ static void end_backend(struct worker *w, struct conn *c)
     /* 1001: the client has gone, or is made to go. */
     uint16_t code = c->row.reason == CLOSE_REASON_protocol_error ? 1002 : 1001;
     b->told = 1;
-    if (!client->told)
-        c->row.close_code = code;
     flow_write(w, c, BACKEND, frame, ws_frame_write_close(frame, code, "", mask));
 }
 

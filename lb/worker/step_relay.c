@@ -233,7 +233,6 @@ static void open_tunnel(struct worker *w, struct conn *c)
     shm_add(&cell->open, 1);
     shm_add(&cell->opened_total, 1);
     shm_add(&c->cell->handshakes_total, 1);
-    access_event(w, c, CONN_OPENED);
     c->hs = NULL;
     if (h->answer)
         deliver(w, c, BACKEND, buffer_bytes(h->answer), buffer_len(h->answer), h->answer_len);

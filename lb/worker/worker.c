@@ -84,8 +84,6 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *p, int revents)
         return;
     if (w->now_ms - shm_get(&w->seat->heartbeat_ms) >= BEAT_MS)
         beat(w);
-    if (w->access)
-        access_flush(w);
     give_more(w);
     leave_check(w);
     if (w->rebuild) {
@@ -242,10 +240,6 @@ static void take_start(struct worker *w)
             fail(w, "a socket of no listener");
             return;
         }
-    if (!access_start(w)) {
-        fail(w, "out of memory");
-        return;
-    }
     rng_seed_os(&w->rng);
     session_ids_init(&w->ids, w->stamp);
     timer_wheel_init(&w->wheel, w->now_ms);
@@ -267,6 +261,7 @@ static void take_start(struct worker *w)
     ev_timer_start(w->loop, &w->beat);
     shm_set32(&w->seat->state, SHM_SEAT_UP);
     channel_io_send(&w->supervisor, MSG_READY, 0, NULL, 0, NULL, 0);
+    log_set_sink(log_to_director, w);
     log_debug("ready: up to %u connections", w->conns_max);
 }
 
@@ -297,7 +292,6 @@ static void take_peer(struct worker *w, int *fds, unsigned n_fds)
     channel_io_fini(&w->director);
     channel_io_init(&w->director, w->loop, fds[0], on_director, on_director_closed, w);
     fds[0] = -1;
-    log_set_sink(log_to_director, w); /* until the first one lines go to stderr */
 }
 
 static void on_supervisor(void *ctx, struct channel_io *ch, const struct msg *m, int *fds, unsigned n_fds)
@@ -329,9 +323,6 @@ static void on_supervisor(void *ctx, struct channel_io *ch, const struct msg *m,
         else
             take_begin(w, fds[0], ((const struct msg_peer *)msg_body(m))->pid);
         fds[0] = -1;
-        break;
-    case MSG_LOG_LEVEL:
-        log_set_level((enum log_level)((const struct msg_log_level *)msg_body(m))->level);
         break;
     case MSG_SHUTDOWN:
         if (w->started)
@@ -413,7 +404,6 @@ int worker_main(void)
     ev_signal_start(w->loop, &w->term);
     channel_io_init(&w->supervisor, w->loop, MSG_CHANNEL_FD, on_supervisor, on_supervisor_closed, w);
     ev_run(w->loop, 0);
-    access_end(w);
     /* The kernel closes what is open; what the clients were to be told has been told. */
     return w->started || w->orphan ? 0 : 4;
 }

@@ -105,10 +105,9 @@ struct worker {
     uint32_t n_conns, n_refused; /* of them: refused at accept, without a head read */
     struct query queries[WORKER_QUERIES_MAX];
 
-    struct giver *giver;   /* NULL: nobody succeeds this worker */
-    struct taker *taker;   /* NULL: it succeeds nobody */
-    struct access *access; /* NULL: access_log is off */
-    bool rebuild;          /* sockets were given away: the loop's epoll set must be made anew */
+    struct giver *giver; /* NULL: nobody succeeds this worker */
+    struct taker *taker; /* NULL: it succeeds nobody */
+    bool rebuild;        /* sockets were given away: the loop's epoll set must be made anew */
 
     bool started, orphan, leaving;
     uint64_t leave_by_ms;
@@ -141,26 +140,6 @@ void accept_rest(struct worker *w);   /* takes all that is queued now (the super
 void accept_close(struct worker *w);  /* closes what listens */
 void accept_review(struct worker *w); /* a connection has gone: maybe there is room again */
 void accept_timer_cb(struct ev_loop *loop, ev_timer *t, int revents);
-
-/* access.c: the access log. Events cost one branch where it is off. */
-bool access_start(struct worker *w); /* once the config is read; false: no memory */
-void access_flush(struct worker *w); /* while w->access */
-void access_end(struct worker *w);   /* no turn follows: what isn't taken now is lost */
-void access_add(struct worker *w, const struct conn *c, enum conn_event_kind kind);
-/* Of one that got no row. status: what it was told, 0: nothing. */
-void access_add_refused(struct worker *w, uint16_t listener, const struct address *peer,
-                        enum close_reason reason, uint16_t status);
-static inline void access_event(struct worker *w, const struct conn *c, enum conn_event_kind kind)
-{
-    if (w->access)
-        access_add(w, c, kind);
-}
-static inline void access_refused(struct worker *w, uint16_t listener, const struct address *peer,
-                                  enum close_reason reason, uint16_t status)
-{
-    if (w->access)
-        access_add_refused(w, listener, peer, reason, status);
-}
 
 /* leave.c */
 void leave_begin(struct worker *w, uint64_t deadline_ms);         /* tells all, leaves after the last */

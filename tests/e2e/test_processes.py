@@ -467,10 +467,10 @@ def test_stop_by_an_operator(wslb, echo_backend, client):
     assert w.wait_exit() == 0
 
 
-def test_hup_and_usr2_are_logged_and_ignored(wslb, echo_backend, client):
+def test_hup_and_usr_signals_are_logged_and_ignored(wslb, echo_backend, client):
     w = wslb(simple_config(echo_backend()))
     c = client(w.port()).echo()
-    for signum in (signal.SIGHUP, signal.SIGUSR2):
+    for signum in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         w.signal(signum)
         wait_until(f"{signum.name} in the log", lambda s=signum: f"{s.name} is ignored" in w.log)
     c.echo()

@@ -135,7 +135,6 @@ class Wslb:
         self.log_path = self.dir / "wslb.log"
         self.process = None
         self.popen_args = {}
-        self.prefix = []  # a command that ends by executing what follows
         self.expect_exit = 0  # None: any; a test that kills the supervisor says so by kill()
         self.admin_path = self.dir / "admin.sock"
         self.write_config(config_text)
@@ -168,9 +167,9 @@ class Wslb:
     def start(self, wait=True):
         env = dict(os.environ, **self.env, WSLB_E2E_MARK=self.mark)
         with open(self.log_path, "ab") as log:
-            args = {"stdout": log, "stderr": log, "stdin": subprocess.DEVNULL, **self.popen_args}
-            self.process = subprocess.Popen([*self.prefix, BIN_DIR / "wslb", "-c", self.config_path], env=env,
-                                            start_new_session=True, **args)
+            self.process = subprocess.Popen([BIN_DIR / "wslb", "-c", self.config_path], stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL, env=env, start_new_session=True,
+                                            **self.popen_args)
         if wait:
             self.wait_ready()
         return self

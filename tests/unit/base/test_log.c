@@ -118,63 +118,16 @@ static void test_control_bytes(void **state)
                                "31m \xc2\xa0.\x9b";
     catch_begin();
     log_emit(LOG_LEVEL_INFO, line, sizeof line - 1);
+    log_emit_other(LOG_LEVEL_ERROR, "worker 2: a\nb", 13);
     log_info("%s", "x\ny");
     log_info("%s", "");
     catch_end();
     /* A lone continuation byte is no control character in UTF-8, and stays. */
     assert_caught("info wslb: a?b??c?d?[31m? \xc3\xa4 ??31m \xc2\xa0.\x9b");
+    assert_caught("error worker 2: a?b");
     assert_caught("info wslb: x?y");
     assert_caught("info wslb: ");
     assert_no_more();
-}
-
-/* out: a line of the style, written down. */
-static void format(char out[LOG_TEXT_MAX + 1], enum log_style style, bool own, enum log_level level,
-                   const char *line)
-{
-    size_t n = log_format(out, style, own, level, line, strlen(line));
-    assert_true(n > 0 && n <= LOG_TEXT_MAX);
-    out[n] = '\0';
-}
-
-static void test_styles(void **state)
-{
-    (void)state;
-    static const unsigned priorities[] = {31, 30, 29, 28, 27}; /* of the facility daemon */
-    char out[LOG_TEXT_MAX + 1], want[128];
-    log_init("worker 2", LOG_LEVEL_INFO);
-    format(out, LOG_STYLE_PLAIN, true, LOG_LEVEL_NOTICE, "a\nb");
-    assert_string_equal(out + LINE_START, "notice worker 2: a?b\n");
-    format(out, LOG_STYLE_PLAIN, false, LOG_LEVEL_ERROR, "worker 5: \x1b");
-    assert_string_equal(out + LINE_START, "error worker 5: ?\n");
-    for (unsigned i = 0; i < 5; i++) {
-        format(out, LOG_STYLE_SYSLOG, true, (enum log_level)i, "text\n");
-        char *time = strchr(out, '>') + 1; /* "Nov  4 09:52:08" */
-        assert_true(isupper((unsigned char)time[0]) && time[3] == ' ' && time[9] == ':' && time[12] == ':');
-        memcpy(time, "Mmm dd dd:dd:dd", 15);
-        snprintf(want, sizeof want, "<%u>Mmm dd dd:dd:dd wslb[%d]: worker 2: text?\n", priorities[i],
-                 (int)getpid());
-        assert_string_equal(out, want);
-    }
-    format(out, LOG_STYLE_SYSLOG, false, LOG_LEVEL_INFO, "other: x");
-    assert_non_null(strstr(out, "]: other: x\n"));
-    log_init("wslb", LOG_LEVEL_INFO);
-}
-
-/* The longest name and the longest line fit together, in both styles. */
-static void test_the_longest_line_written_down(void **state)
-{
-    (void)state;
-    static char text[2 * LOG_LINE_MAX];
-    char out[LOG_TEXT_MAX];
-    memset(text, 'y', sizeof text);
-    log_init("a name that is far too long for a line of the log", LOG_LEVEL_INFO);
-    for (int style = LOG_STYLE_PLAIN; style <= LOG_STYLE_SYSLOG; style++) {
-        size_t n = log_format(out, (enum log_style)style, true, LOG_LEVEL_WARNING, text, sizeof text);
-        assert_true(n > LOG_LINE_MAX && n <= LOG_TEXT_MAX);
-        assert_memory_equal(out + n - 4, "...\n", 4);
-    }
-    log_init("wslb", LOG_LEVEL_INFO);
 }
 
 static void test_long_lines_are_cut(void **state)
@@ -354,8 +307,6 @@ int main(void)
         cmocka_unit_test(test_before_init),
         cmocka_unit_test(test_who_and_level),
         cmocka_unit_test(test_control_bytes),
-        cmocka_unit_test(test_styles),
-        cmocka_unit_test(test_the_longest_line_written_down),
         cmocka_unit_test(test_long_lines_are_cut),
         cmocka_unit_test(test_sink),
         cmocka_unit_test(test_limited),

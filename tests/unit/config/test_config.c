@@ -21,8 +21,6 @@ static void test_smallest(void **state)
     assert_int_equal(c->global.shutdown_delay_ms, 0);
     assert_int_equal(c->global.shutdown_timeout_ms, 30000);
     assert_int_equal(c->global.log_level, LOG_LEVEL_INFO);
-    assert_string_equal(c->global.log_target, CONFIG_STDERR);
-    assert_null(c->global.access_log);
 
     assert_int_equal(c->n_listeners, 1);
     assert_string_equal(l->name, "front");
@@ -74,8 +72,7 @@ static void test_every_key(void **state)
     struct config *c = parse(
         "[global]\nworkers = 256\nadmin_socket = /a b\nadmin_mode = 600\nadmin_group = adm\n"
         "user = wslb\ngroup = 1234\nmax_backends = 65536\nmax_connections = 4294967295\nshutdown_delay = 1h\n"
-        "shutdown_timeout = 24d\nlog_level = error\nlog_target = syslog\n"
-        "access_log = /var/log/a b.json\n"
+        "shutdown_timeout = 24d\nlog_level = error\n"
         "[listener one]\nbind = *:80, [::1]:81 ,unix:/x\nbind=name:82\nbacklog = 1\n"
         "protocol = tcp\npool = p2\ntrusted_proxies = 10.0.0.0/8,::1\n"
         "trusted_proxies = 192.0.2.1\nhandshake_timeout = 1ms\nestablish_timeout = 2ms\n"
@@ -104,15 +101,13 @@ static void test_every_key(void **state)
     assert_int_equal(c->global.shutdown_delay_ms, 3600000);
     assert_int_equal(c->global.shutdown_timeout_ms, 2073600000);
     assert_int_equal(c->global.log_level, LOG_LEVEL_ERROR);
-    assert_string_equal(c->global.log_target, CONFIG_SYSLOG);
-    assert_string_equal(c->global.access_log, "/var/log/a b.json");
     assert_int_equal(l->binds.n, 4);
     assert_string_equal(l->binds.items[0], "*:80");
     assert_string_equal(l->binds.items[1], "[::1]:81");
     assert_string_equal(l->binds.items[2], "unix:/x");
     assert_string_equal(l->binds.items[3], "name:82");
-    assert_int_equal(l->binds.lines[2], 16);
-    assert_int_equal(l->binds.lines[3], 17);
+    assert_int_equal(l->binds.lines[2], 14);
+    assert_int_equal(l->binds.lines[3], 15);
     assert_int_equal(l->backlog, 1);
     assert_int_equal(l->protocol, CONFIG_PROTOCOL_TCP);
     assert_int_equal(l->pool, 1);
@@ -130,7 +125,7 @@ static void test_every_key(void **state)
     assert_int_equal(l->buffer_max_bytes, 16777216);
     assert_int_equal(l->forwarded, CONFIG_FORWARDED_RFC7239);
     assert_string_equal(c->backends[0].address, "unix:@b");
-    assert_int_equal(c->backends[0].address_line, 33);
+    assert_int_equal(c->backends[0].address_line, 31);
     assert_int_equal(c->backends[0].pool, 0);
     assert_int_equal(c->backends[0].weight, 0);
     assert_int_equal(c->backends[0].max_connections, 7);
@@ -148,7 +143,7 @@ static void test_every_key(void **state)
 static void test_other_words(void **state)
 {
     struct config *c =
-        parse(SMALL "[global]\nworkers = auto\nmax_connections = auto\nlog_level = debug\naccess_log = off\n"
+        parse(SMALL "[global]\nworkers = auto\nmax_connections = auto\nlog_level = debug\n"
                     "[listener two]\nbind = 127.0.0.1:82\npool = main\nprotocol = websocket\n"
                     "forwarded = off\n"
                     "[backend two]\npool = main\naddress = name.example:80\nmax_connections = off\n"
@@ -158,7 +153,6 @@ static void test_other_words(void **state)
 
     (void)state;
     assert_int_equal(c->global.log_level, LOG_LEVEL_DEBUG);
-    assert_null(c->global.access_log);
     assert_int_equal(c->listeners[1].forwarded, CONFIG_FORWARDED_OFF);
     assert_int_equal(c->listeners[2].forwarded, CONFIG_FORWARDED_X);
     assert_int_equal(c->backends[1].state, CONFIG_STATE_DRAIN);

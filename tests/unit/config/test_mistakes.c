@@ -73,21 +73,6 @@ static void test_global(void **state)
         {"shutdown_timeout = 10sec", "shutdown_timeout: \"10sec\" is no time; right is " TIME},
         {"log_level = warn", "log_level: \"warn\" is unknown; did you mean \"warning\"? Right is debug, "
                              "info, notice, warning or error"},
-        {"log_target = sysloq",
-         "log_target: \"sysloq\" is unknown; did you mean \"syslog\"? Right is stderr, syslog "
-         "or the absolute path of a file"},
-        {"log_target = off",
-         "log_target: \"off\" is not the absolute path of a file; right is stderr, syslog or the "
-         "absolute path of a file"},
-        {"access_log = of",
-         "access_log: \"of\" is unknown; did you mean \"off\"? Right is off, stdout or the absolute "
-         "path of a file"},
-        {"access_log = logs/a.json",
-         "access_log: \"logs/a.json\" is not the absolute path of a file; right is off, "
-         "stdout or the absolute path of a file"},
-        {"access_log = /var/log/",
-         "access_log: \"/var/log/\" is not the absolute path of a file; right is off, stdout "
-         "or the absolute path of a file"},
         {"log_level = 3", "log_level: \"3\" is unknown; right is debug, info, notice, warning or error"},
         {"log_level = Info", "log_level: \"Info\" is unknown; did you mean \"info\"? Right is debug, info, "
                              "notice, warning or error"},

@@ -36,8 +36,6 @@ static void test_text(void **state)
                               "max_connections = auto\n"
                               "shutdown_delay = 0s\n"
                               "shutdown_timeout = 30s\n"
-                              "log_target = stderr\n"
-                              "access_log = off\n"
                               "# not set\n"
                               "# user\n"
                               "# group\n"
@@ -115,8 +113,6 @@ static void check_same(const struct config *a, const struct config *b)
     assert_true(a->global.shutdown_delay_ms == b->global.shutdown_delay_ms);
     assert_true(a->global.shutdown_timeout_ms == b->global.shutdown_timeout_ms);
     assert_int_equal(a->global.log_level, b->global.log_level);
-    check_strings(a->global.log_target, b->global.log_target);
-    check_strings(a->global.access_log, b->global.access_log);
     assert_int_equal(a->n_listeners, b->n_listeners);
     assert_int_equal(a->n_pools, b->n_pools);
     assert_int_equal(a->n_backends, b->n_backends);
@@ -295,13 +291,6 @@ static void say_value(struct author *a, const struct option *o)
     else if (o->type == &option_type_path) {
         say_path(a);
         say(a, "z");
-    } else if (o->type == &option_type_target) {
-        if (rng_below(&a->rng, 2))
-            say(a, "%s", o->zero && rng_below(&a->rng, 2) ? o->zero : o->words[0]);
-        else {
-            say_path(a);
-            say(a, "z");
-        }
     } else if (o->type == &option_type_user || o->type == &option_type_group)
         say(a, "g%u", (unsigned)rng_below(&a->rng, 1000));
     else if (o->type == &option_type_address || o->type == &option_type_addresses)

@@ -191,13 +191,6 @@ void house_sockets(struct house *h)
     send_fds(h->supervisor, MSG_SOCKETS, 0, &m, sizeof m, &h->listener, 1);
 }
 
-void house_file(struct house *h, enum msg_file_kind kind, int fd)
-{
-    struct msg_files m = {.n = 1, .kind = {kind}};
-
-    send_fds(h->supervisor, MSG_FILES, 0, &m, sizeof m, &fd, 1);
-}
-
 void house_start(struct house *h)
 {
     struct house_msg m;

@@ -45,9 +45,6 @@ void house_hello(struct house *h, const char *config);
 void house_segments(struct house *h);
 void house_sockets(struct house *h);
 
-/* FILES with this one; it stays ours, too. */
-void house_file(struct house *h, enum msg_file_kind kind, int fd);
-
 /* A new channel for a seat; our end is h->peers[seat]. */
 void house_peer(struct house *h, uint32_t seat);
 

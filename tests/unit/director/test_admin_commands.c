@@ -27,7 +27,6 @@ static const char *const promised[] = {
     "set backend NAME state ready|drain|maint",
     "set backend NAME weight N",
     "set backend NAME max_connections N",
-    "set log_level L",
     "close session ID [CODE]",
     "restart worker N",
     "stop",

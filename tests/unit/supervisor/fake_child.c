@@ -13,14 +13,13 @@
 #include <unistd.h>
 
 #include "base/fdpass.h"
-#include "base/log.h"
 #include "proto/channel.h"
 #include "shm/table.h"
 
 struct fake {
     const char *how;
     struct msg_hello hello;
-    unsigned segments, writable, sockets, files, peers;
+    unsigned segments, writable, sockets, peers;
 };
 
 static bool is(const struct fake *f, const char *how)
@@ -93,22 +92,8 @@ static void begin(struct fake *f)
         send_message(MSG_SET_BACKEND, 1, &q, sizeof q);
         q.value = 1000;
         send_message(MSG_SET_BACKEND, 2, &q, sizeof q);
-        struct msg_log_level level = {.level = LOG_LEVEL_DEBUG};
-        send_message(MSG_SET_LOG_LEVEL, 3, &level, sizeof level);
-        level.level = 77;
-        send_message(MSG_SET_LOG_LEVEL, 4, &level, sizeof level);
-        send_message(MSG_STOP, 5, NULL, 0);
+        send_message(MSG_STOP, 3, NULL, 0);
     }
-}
-
-/* Writes a line into each file that tells how often it has got files. */
-static void take_files(struct fake *f, const struct msg *m, const int *fds, unsigned n_fds)
-{
-    const struct msg_files *files = msg_body(m);
-    f->files++;
-    for (unsigned i = 0; i < n_fds; i++)
-        dprintf(fds[i], "fake FILES role=%u kind=%u n=%u time=%u\n", f->hello.role, files->kind[i], files->n,
-                f->files);
 }
 
 static void take_done(const struct msg *m)
@@ -134,13 +119,6 @@ static void take(struct fake *f, const struct msg *m, const int *fds, unsigned n
         break;
     case MSG_SOCKETS:
         f->sockets += n_fds;
-        break;
-    case MSG_FILES:
-        take_files(f, m, fds, n_fds);
-        break;
-    case MSG_LOG_LEVEL:
-        fprintf(stderr, "fake LOG_LEVEL role=%u seat=%u level=%u\n", f->hello.role, f->hello.seat,
-                ((const struct msg_log_level *)msg_body(m))->level);
         break;
     case MSG_START:
         begin(f);

@@ -8,8 +8,7 @@
 /* "" is a good child: READY at START, leaves at SHUTDOWN, QUIT and the end of its channel. Others:
  * "dies" exits with 7 before anything, "fails" says FAILED, "silent" never says READY, "lies" says what isn't
  * its to say, "garbage" sends no message, "deaf" closes its channel and lives on, "stays" ignores SHUTDOWN,
- * "rooted" ignores QUIT, too, "asks" (a director) sets a backend's weight and the log level, then stops the
- * program. */
+ * "rooted" ignores QUIT, too, "asks" (a director) sets a backend's weight, then stops the program. */
 int fake_child(const char *role);
 
 #endif
