@@ -5,9 +5,9 @@
  *
  * Rules. Nobody blocks on a send. A message that arrives cut, too short for its type or of an unknown type is
  * fatal to the channel. Bulk goes by credit: who asks says how many messages it will take, who answers stops
- * there until a MSG_CREDIT. A child's start is always HELLO, SEGMENTS…, SOCKETS…, a director's FILES, then
- * START; the child opens what it needs, drops its user, gets its filter, answers READY and only then reads
- * its first byte of anybody else's. */
+ * there until a MSG_CREDIT. A child's start is always HELLO, SEGMENTS…, SOCKETS…, then START; the child opens
+ * what it needs, drops its user, gets its filter, answers READY and only then reads its first byte of anybody
+ * else's. */
 #ifndef PROTO_CHANNEL_H
 #define PROTO_CHANNEL_H
 
@@ -17,7 +17,6 @@
 
 #include "base/address.h"
 #include "base/sandbox.h"
-#include "proto/conn_event.h"
 #include "proto/conn_row.h"
 
 #define MSG_VERSION    1u
@@ -39,7 +38,6 @@ struct msg {
     X(HELLO,      "supervisor -> child",    sizeof(struct msg_hello),    3,  "who you are; config, supervisor's and director's segment") \
     X(SEGMENTS,   "supervisor -> child",    sizeof(struct msg_range),    MSG_FDS_MAX, "seats first..first+n, a memfd each")             \
     X(SOCKETS,    "supervisor -> child",    sizeof(struct msg_sockets),  MSG_FDS_MAX, "listening sockets: of listeners, or the admin's") \
-    X(FILES,      "supervisor -> director", sizeof(struct msg_files),    FILE_KINDS, "the files that it writes, in place of those before")   \
     X(START,      "supervisor -> child",    0,                           0,  "that was all: begin")                                     \
     X(PEER,       "supervisor -> child",    sizeof(struct msg_peer),     1,  "a channel to the director, or to the worker of a seat; the one before is void") \
     X(SHUTDOWN,   "supervisor -> child",    sizeof(struct msg_shutdown), 0,  "close what listens, tell live connections by the deadline, leave") \
@@ -54,9 +52,6 @@ struct msg {
     X(ROWS,       "worker -> director",     sizeof(struct msg_rows),     0,  "connections, as struct conn_row behind it")              \
     X(CLOSE_SESSION, "director -> worker",  sizeof(struct msg_close_session), 0, "end a connection; answered by DONE")                 \
     X(LOG,        "worker -> director",     sizeof(struct msg_log),      0,  "a line for the log, as text behind it")                  \
-    X(ACCESS,     "worker -> director",     sizeof(struct msg_access),   0,  "for the access log: struct conn_event behind it")         \
-    X(SET_LOG_LEVEL, "director -> supervisor", sizeof(struct msg_log_level), 0, "an operator's log level, for all; answered by DONE")     \
-    X(LOG_LEVEL,  "supervisor -> child",    sizeof(struct msg_log_level), 0, "the log level from now on")                               \
     X(RESTART_WORKER, "director -> supervisor", sizeof(struct msg_restart_worker), 0, "replace a worker by a successor; answered by DONE when that has begun") \
     X(GIVE,       "supervisor -> worker",   sizeof(struct msg_peer),     1,  "accept no more, hand every relaying connection to the worker at the other end, then leave") \
     X(TAKE,       "supervisor -> worker",   sizeof(struct msg_peer),     1,  "connections come from the worker at the other end")      \
@@ -96,11 +91,6 @@ struct msg_sockets {
     uint32_t kind; /* enum msg_socket_kind */
     uint32_t n;
     uint16_t listener[MSG_FDS_MAX]; /* of each descriptor: the index of its listener */
-};
-enum msg_file_kind { FILE_LOG, FILE_ACCESS, FILE_KINDS };
-struct msg_files {
-    uint32_t n;                /* descriptors */
-    uint32_t kind[FILE_KINDS]; /* enum msg_file_kind, of each */
 };
 struct msg_peer {
     uint32_t role; /* who is at the other end */
@@ -144,15 +134,6 @@ struct msg_close_session {
 struct msg_log {
     uint32_t level;
     uint32_t text_len;
-};
-struct msg_access {
-    uint32_t n;
-    uint32_t event_bytes; /* sizeof(struct conn_event) */
-};
-#define MSG_ACCESS_MAX                                                                                       \
-    ((MSG_BYTES_MAX - sizeof(struct msg) - sizeof(struct msg_access)) / sizeof(struct conn_event))
-struct msg_log_level {
-    uint32_t level; /* enum log_level */
 };
 struct msg_restart_worker {
     uint32_t number;

@@ -3,14 +3,12 @@
 #include <stddef.h>
 
 enum kind { NONE, REJECT, CLOSE };
-enum by { NOBODY, CLIENT, BACKEND, WSLB };
 
 static const struct row {
     enum kind kind;
-    enum by by;
     const char *name, *text;
-} ROWS[CLOSE_REASON_COUNT] = {[CLOSE_REASON_NONE] = {NONE, NOBODY, "none", "not ended"},
-#define X(kind, by, name, text) [CLOSE_REASON_##name] = {kind, by, #name, text},
+} ROWS[CLOSE_REASON_COUNT] = {[CLOSE_REASON_NONE] = {NONE, "none", "not ended"},
+#define X(kind, name, text) [CLOSE_REASON_##name] = {kind, #name, text},
                               CLOSE_REASONS(X)
 #undef X
 };
@@ -18,7 +16,7 @@ static const struct row {
 /* A number from a row or a message of another version may be one that this table hasn't. */
 static const struct row *row_of(enum close_reason r)
 {
-    static const struct row UNKNOWN = {NONE, NOBODY, "unknown", "a reason that this version doesn't know"};
+    static const struct row UNKNOWN = {NONE, "unknown", "a reason that this version doesn't know"};
 
     return (unsigned)r < CLOSE_REASON_COUNT ? &ROWS[r] : &UNKNOWN;
 }
@@ -36,11 +34,4 @@ const char *close_reason_text(enum close_reason r)
 int close_reason_is_reject(enum close_reason r)
 {
     return row_of(r)->kind == REJECT;
-}
-
-const char *close_reason_by(enum close_reason r)
-{
-    static const char *const NAMES[] = {[CLIENT] = "client", [BACKEND] = "backend", [WSLB] = "wslb"};
-
-    return NAMES[row_of(r)->by];
 }

@@ -35,20 +35,6 @@ static void kinds(void **state)
     assert_false(close_reason_is_reject(CLOSE_REASON_worker_died));
 }
 
-static void who_ended_it(void **state)
-{
-    (void)state;
-    for (int r = CLOSE_REASON_NONE + 1; r < CLOSE_REASON_COUNT; r++) {
-        const char *by = close_reason_by((enum close_reason)r);
-        assert_true(strcmp(by, "client") == 0 || strcmp(by, "backend") == 0 || strcmp(by, "wslb") == 0);
-    }
-    assert_string_equal(close_reason_by(CLOSE_REASON_client_reset), "client");
-    assert_string_equal(close_reason_by(CLOSE_REASON_backend_lost), "backend");
-    assert_string_equal(close_reason_by(CLOSE_REASON_stall_timeout), "wslb");
-    assert_null(close_reason_by(CLOSE_REASON_NONE));
-    assert_null(close_reason_by(CLOSE_REASON_COUNT));
-}
-
 /* A row of another version may hold a number that the table hasn't. */
 static void out_of_range(void **state)
 {
@@ -64,7 +50,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names),
         cmocka_unit_test(kinds),
-        cmocka_unit_test(who_ended_it),
         cmocka_unit_test(out_of_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
